@@ -1,0 +1,1 @@
+"""Data: builders that work offline, and readers for the user's own."""

@@ -1,0 +1,235 @@
+"""A loss as text and as YAML, both ways. Text is parsed, never run.
+
+    0.7*Focal(gamma=1.5) + Dice()                       a weighted sum
+    HardExamples(Focal(gamma=0.0), keep=0.25)           a wrapper
+
+>>> text(parse("Focal(gamma=1.5) + 0.5*CrossEntropy()"))
+'Focal(gamma=1.5) + 0.5*CrossEntropy()'
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lossforge.errors import RecipeError, unknown_name
+
+LONGEST = 10_000
+
+
+def parse(source: str) -> Any:
+    """The Loss that a text describes.
+
+    Raises:
+        RecipeError: for text that is not a loss, an unknown name (with a suggestion), an unknown
+            argument, or a value that the loss refuses.
+    """
+    if len(source) > LONGEST:
+        raise RecipeError(f"A loss of {len(source)} characters is too long; at most {LONGEST}.")
+    try:
+        tree = ast.parse(source.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = getattr(error, "msg", None) or type(error).__name__
+        raise RecipeError(f"'{source[:80]}' is not a loss: {reason}.") from None
+    terms = list(_terms(tree, source))
+    if len(terms) == 1 and terms[0][0] == 1.0:
+        return terms[0][1]
+    from lossforge.losses.composite import Composite
+
+    named: dict[str, tuple[float, Any]] = {}
+    for weight, loss in terms:
+        name, number = loss.name, 2
+        while name in named:
+            name, number = f"{loss.name}_{number}", number + 1
+        named[name] = (weight, loss)
+    return _build(Composite, named)
+
+
+def text(loss: Any) -> str:
+    """The text of a loss; `parse` gives an equal loss back."""
+    from lossforge.losses.composite import Composite
+
+    if not isinstance(loss, Composite):
+        return _call(loss)
+    parts = []
+    for name, term in loss.losses.items():
+        if isinstance(term, Composite):
+            raise RecipeError(
+                f"Term '{name}' is a Composite: nested ones have no text, save them as YAML."
+            )
+        weight = loss.weights[name]
+        parts.append(_call(term) if weight == 1.0 else f"{weight!r}*{_call(term)}")
+    joined = " + ".join(parts)
+    return f"1.0*{joined}" if len(parts) == 1 and loss.weights[name] == 1.0 else joined
+
+
+def dump(losses: dict[str, Any], path: str | Path | None = None) -> str:
+    """The YAML `loss_config` of {slot: Loss}; written to `path` when given."""
+    content = yaml.safe_dump(
+        {"loss_config": {slot: _tree(loss) for slot, loss in losses.items()}}, sort_keys=False
+    )
+    if path is not None:
+        Path(path).write_text(content, encoding="utf-8")
+    return content
+
+
+def load(source: str | Path) -> dict[str, Any]:
+    """{slot: Loss} of a YAML file, or of YAML text with a `loss_config`.
+
+    Raises:
+        RecipeError: for a missing file, text that is not YAML, or losses that do not exist.
+    """
+    content = str(source)
+    if "loss_config" not in content:
+        try:
+            content = Path(source).read_text(encoding="utf-8")
+        except OSError as error:
+            raise RecipeError(f"Can't read the loss spec '{source}': {error.strerror}.") from None
+    try:
+        config = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"The loss spec is not YAML: {' '.join(str(error).split())}") from None
+    slots = config.get("loss_config") if isinstance(config, dict) else None
+    if not isinstance(slots, dict) or not slots:
+        raise RecipeError("A loss spec holds 'loss_config:' with one loss a slot.")
+    return {slot: _from_tree(tree) for slot, tree in slots.items()}
+
+
+def _terms(node: ast.expr, source: str, weight: float = 1.0):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _terms(node.left, source, weight)
+        yield from _terms(node.right, source, weight)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        number, loss = node.left, node.right
+        if isinstance(number, ast.Call):
+            number, loss = loss, number
+        yield from _terms(loss, source, weight * _weight(number))
+    else:
+        yield weight, _loss(node)
+
+
+def _weight(node: ast.expr) -> float:
+    value = _literal(node)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RecipeError(f"A weight must be a number, got '{ast.unparse(node)}'.")
+    from lossforge.losses.composite import check_weight
+
+    try:
+        return check_weight("loss", value)
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
+
+
+def _loss(node: ast.expr) -> Any:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        raise RecipeError(
+            f"'{ast.unparse(node)[:80]}' is not a loss; write it like 'Focal(gamma=1.5)'."
+        )
+    if any(keyword.arg is None for keyword in node.keywords):
+        raise RecipeError("A loss takes arguments by name; '**' is not read.")
+    arguments = {keyword.arg: _argument(keyword.value) for keyword in node.keywords}
+    return _build(_class(node.func.id), *map(_argument, node.args), **arguments)
+
+
+def _argument(node: ast.expr) -> Any:
+    return _loss(node) if isinstance(node, ast.Call) else _literal(node)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError):
+        raise RecipeError(f"'{ast.unparse(node)[:80]}' is not a number or a literal.") from None
+
+
+def _class(name: str) -> type:
+    from lossforge.losses import LOSSES
+
+    if name not in LOSSES:
+        raise RecipeError(unknown_name("loss", name, LOSSES))
+    return LOSSES[name]
+
+
+def _build(cls: type, *arguments: Any, **named: Any) -> Any:
+    from lossforge.losses.base import argument_names
+
+    known = [*argument_names(cls), "name", "reduction", "dtype"]
+    for name in named:
+        if name not in known:
+            raise RecipeError(unknown_name(f"argument of {cls.__name__}", name, known))
+    try:
+        return cls(*arguments, **named)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(str(error)) from None
+
+
+def _changed(loss: Any) -> dict[str, Any]:
+    """The arguments of a loss that differ from their defaults; wrapped losses as objects."""
+    from lossforge.losses.base import Loss, argument_names, snake_case
+
+    parameters = inspect.signature(type(loss).__init__).parameters
+    config = loss.get_config()
+    changed = {}
+    for name in argument_names(type(loss)):
+        value = getattr(loss, name)
+        if isinstance(value, Loss):
+            changed[name] = value
+        elif config[name] != parameters[name].default:
+            changed[name] = config[name]
+    defaults = {
+        "name": snake_case(type(loss).__name__),
+        "reduction": "sum_over_batch_size",
+        "dtype": "float32",
+    }
+    return changed | {n: config[n] for n, default in defaults.items() if config[n] != default}
+
+
+def _call(loss: Any) -> str:
+    from lossforge.losses.base import Loss
+
+    def shown(name, value):
+        return _call(value) if isinstance(value, Loss) else f"{name}={value!r}"
+
+    arguments = ", ".join(shown(name, value) for name, value in _changed(loss).items())
+    return f"{type(loss).__name__}({arguments})"
+
+
+def _tree(loss: Any) -> dict[str, Any]:
+    from lossforge.losses.base import Loss
+    from lossforge.losses.composite import Composite
+
+    if isinstance(loss, Composite):
+        terms = {n: {"weight": loss.weights[n], **_tree(t)} for n, t in loss.losses.items()}
+        return {"class": "Composite", "terms": terms}
+    changed = _changed(loss).items()
+    plain = {n: _tree(v) if isinstance(v, Loss) else v for n, v in changed}
+    return {"class": type(loss).__name__, **plain}
+
+
+def _from_tree(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return parse(tree)
+    if not isinstance(tree, dict) or "class" not in tree:
+        raise RecipeError(
+            f"A loss in YAML is text like 'Focal(gamma=1.5)' or has 'class:', got {tree!r}."
+        )
+    cls = _class(str(tree["class"]))
+    arguments = {str(n): v for n, v in tree.items() if n != "class"}
+    if "terms" in arguments and isinstance(arguments["terms"], dict):
+        arguments["terms"] = {
+            str(name): _weighted_term(str(name), term) for name, term in arguments["terms"].items()
+        }
+    for name, value in arguments.items():
+        if isinstance(value, dict) and "class" in value:
+            arguments[name] = _from_tree(value)
+    return _build(cls, **arguments)
+
+
+def _weighted_term(name: str, term: Any) -> tuple[Any, Any]:
+    if not isinstance(term, dict):
+        return 1.0, _from_tree(term)
+    return term.get("weight", 1.0), _from_tree({n: v for n, v in term.items() if n != "weight"})

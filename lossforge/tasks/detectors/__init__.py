@@ -1,0 +1,1 @@
+"""Detectors behind one contract: network, slots, read, decode."""

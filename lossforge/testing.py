@@ -1,0 +1,221 @@
+"""The conformance kit: what every loss must keep, on TensorFlow and JAX. Public, for your own too.
+
+>>> import lossforge
+>>> check(lossforge.SmoothL1(), "regression")
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lossforge.kinds import Kind, kind_of, probabilities
+from lossforge.losses.base import Loss, argument_names
+
+Oracle = Callable[..., np.ndarray]
+
+
+def check(loss: Loss, kind: str, oracle: Oracle | None = None) -> None:
+    """Runs every check on one loss; raises an AssertionError that says which promise broke.
+
+    Args:
+        loss: the loss to test.
+        kind: name of the Kind of tensors to test it on.
+        oracle: (y_true, y_pred, **config) -> values in float64 NumPy, if there is one.
+    """
+    for function in CHECKS:
+        function(loss, kind_of(kind))
+    if oracle is not None:
+        matches_oracle(loss, kind_of(kind), oracle)
+
+
+def cases(cls: type[Loss]) -> Iterator[tuple[dict[str, Any], str]]:
+    """(constructor arguments, kind) of each variant of a loss that the kit tests."""
+    for variant in cls.variants:
+        for kind in cls.kinds:
+            task = {"task": kind} if "task" in argument_names(cls) else {}
+            yield {**task, **variant}, kind
+
+
+def draw(loss: Loss, kind: Kind, seed: int = 0, batch: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions of a Kind, as the loss reads them."""
+    y_true, y_pred = kind.draw(np.random.default_rng(seed), batch)
+    return y_true, as_read(loss, kind, y_pred)
+
+
+def as_read(loss: Loss, kind: Kind, y_pred: np.ndarray) -> np.ndarray:
+    if kind.activation and not getattr(loss, "from_logits", False):
+        return probabilities(kind, y_pred)
+    return y_pred
+
+
+def rebuilt(loss: Loss, **changes: Any) -> Loss:
+    return type(loss).from_config({**loss.get_config(), **changes})
+
+
+def values_of(loss: Loss, y_true: Any, y_pred: Any, weight: Any = None) -> np.ndarray:
+    """Unreduced values as NumPy."""
+    return ops.convert_to_numpy(rebuilt(loss, reduction=None)(y_true, y_pred, weight))
+
+
+def gradient_of(loss: Loss, y_true: Any, y_pred: np.ndarray, weight: Any = None) -> np.ndarray:
+    """d sum(values) / d y_pred by automatic differentiation, on the backend in use."""
+    summed = rebuilt(loss, reduction="sum")
+    y_pred = ops.convert_to_tensor(y_pred, dtype=loss.dtype)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(lambda p: summed(y_true, p, weight))(y_pred))
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(y_pred)
+        total = summed(y_true, y_pred, weight)
+    return tape.gradient(total, y_pred).numpy()
+
+
+def matches_oracle(loss: Loss, kind: Kind, oracle: Oracle) -> None:
+    """Equals an independent float64 NumPy oracle, in float64 and float32."""
+    config = {n: getattr(loss, n) for n in argument_names(type(loss))}
+    # On JAX some Keras functions (mean, arctan2) compute float64 in float32.
+    finest = 1e-6 if keras.backend.backend() == "jax" else 1e-9
+    for seed, (dtype, tolerance) in enumerate((("float64", finest), ("float32", 2e-5))):
+        y_true, y_pred = draw(loss, kind, seed)
+        expected = oracle(y_true, y_pred, **config)
+        actual = values_of(rebuilt(loss, dtype=dtype), y_true, y_pred)
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+def gives_one_value_per_example(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    values = values_of(loss, y_true, y_pred)
+    assert values.shape == y_pred.shape[: values.ndim] and values.ndim >= 1, values.shape
+    one = values_of(loss, y_true[:1], y_pred[:1])
+    np.testing.assert_allclose(one, values[:1], rtol=1e-5, atol=1e-6)
+
+
+def is_least_at_the_perfect_prediction(loss: Loss, kind: Kind) -> None:
+    if getattr(loss, "label_smoothing", 0.0):  # the optimum lies at the smoothed label instead
+        return
+    y_true, y_pred = draw(loss, kind)
+    best = values_of(loss, y_true, as_read(loss, kind, kind.perfect(y_true)))
+    assert np.all(best <= values_of(loss, y_true, y_pred) + 1e-6), best
+    if loss.minimum is not None:
+        np.testing.assert_allclose(best, loss.minimum, atol=1e-4)
+
+
+def is_finite_at_extremes(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    for extreme in kind.extremes:
+        row = np.full_like(y_pred, extreme)
+        mixed = np.where(np.arange(row.shape[-1]) % 2, row, -row)
+        for logits in (row, mixed):
+            at = as_read(loss, kind, logits)
+            assert np.all(np.isfinite(values_of(loss, y_true, at))), f"value at {extreme}"
+            assert np.all(np.isfinite(gradient_of(loss, y_true, at))), f"gradient at {extreme}"
+
+
+def weight_zero_removes_an_example(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    weight = np.array([1.0, 0.0, 2.0, 0.0, 1.0, 0.5])
+    hostile = y_pred.copy()
+    hostile[weight == 0] = np.nan
+    expected = gradient_of(loss, y_true, y_pred, weight)
+    actual = gradient_of(loss, y_true, hostile, weight)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
+    assert np.all(actual[weight == 0] == 0)
+    plain, weighted = values_of(loss, y_true, y_pred), values_of(loss, y_true, hostile, weight)
+    factor = weight.reshape(-1, *[1] * (plain.ndim - 1))
+    np.testing.assert_allclose(weighted, plain * factor, rtol=1e-5, atol=1e-7)
+
+
+def nan_in_gives_nan_out(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    y_pred = y_pred.copy()
+    y_pred[0] = np.nan
+    values = values_of(loss, y_true, y_pred)
+    assert np.all(np.isnan(values[0])) and not np.any(np.isnan(values[1:]))
+
+
+def gradient_equals_finite_differences(loss: Loss, kind: Kind) -> None:
+    loss = rebuilt(loss, dtype="float64")
+    y_true, y_pred = draw(loss, kind, seed=3, batch=2)
+    if loss.detached:  # a part of the formula counts as constant: the two differ by definition
+        return
+    numeric = np.zeros_like(y_pred)
+    for index in np.ndindex(*y_pred.shape):
+        step = np.zeros_like(y_pred)
+        size = 1e-6 * max(abs(y_pred[index]), 1e-2)
+        step[index] = size
+        up, down = (values_of(loss, y_true, y_pred + s).sum() for s in (step, -step))
+        numeric[index] = (up - down) / (2.0 * size)
+    np.testing.assert_allclose(gradient_of(loss, y_true, y_pred), numeric, rtol=1e-5, atol=1e-7)
+
+
+def graph_equals_eager(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    expected = values_of(loss, y_true, y_pred)
+    unreduced = rebuilt(loss, reduction=None)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        compiled = [jax.jit(lambda t, p: unreduced(t, p))]
+    else:
+        import tensorflow as tf
+
+        compiled = [tf.function(unreduced, jit_compile=xla) for xla in (False, True)]
+    for function in compiled:
+        actual = function(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred, "float32"))
+        np.testing.assert_allclose(ops.convert_to_numpy(actual), expected, rtol=1e-4, atol=1e-6)
+
+
+def half_precision_is_computed_in_float32(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    for dtype in ("bfloat16", "float16"):
+        half = ops.cast(ops.convert_to_tensor(y_pred), dtype)
+        exact = values_of(loss, y_true, ops.cast(half, "float32"))
+        result = rebuilt(loss, reduction=None, dtype=f"mixed_{dtype}")(y_true, half)
+        assert keras.backend.standardize_dtype(result.dtype) == "float32"
+        np.testing.assert_allclose(ops.convert_to_numpy(result), exact, rtol=1e-6, atol=1e-7)
+
+
+def config_rebuilds_an_equal_loss(loss: Loss, kind: Kind) -> None:
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert type(again) is type(loss) and again.get_config() == loss.get_config()
+    y_true, y_pred = draw(loss, kind)
+    assert np.array_equal(values_of(again, y_true, y_pred), values_of(loss, y_true, y_pred))
+
+
+def a_step_along_the_gradient_helps(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind, seed=5)
+    gradient = gradient_of(loss, y_true, y_pred)
+    before = values_of(loss, y_true, y_pred)
+    after = values_of(loss, y_true, y_pred - 1e-3 * gradient)
+    assert np.all(after <= before + 1e-6)
+
+
+def docstring_says_what_it_must(loss: Loss, kind: Kind) -> None:
+    text = inspect.getdoc(type(loss)) or ""
+    missing = [w for w in ("Reads:", "Returns:", "Source:", ">>>") if w not in text]
+    assert not missing, f"the docstring of {type(loss).__name__} lacks {missing}"
+    assert type(loss).source, f"{type(loss).__name__}.source is empty"
+
+
+CHECKS: tuple[Callable[[Loss, Kind], None], ...] = (
+    gives_one_value_per_example,
+    is_least_at_the_perfect_prediction,
+    is_finite_at_extremes,
+    weight_zero_removes_an_example,
+    nan_in_gives_nan_out,
+    gradient_equals_finite_differences,
+    graph_equals_eager,
+    half_precision_is_computed_in_float32,
+    config_rebuilds_an_equal_loss,
+    a_step_along_the_gradient_helps,
+    docstring_says_what_it_must,
+)

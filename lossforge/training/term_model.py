@@ -1,0 +1,71 @@
+"""The one seam for losses that read several outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from lossforge.losses.base import Loss, replicas
+from lossforge.losses.composite import Composite
+from lossforge.recipe import Reading
+
+Readings = dict[str, dict[str, Reading]]
+
+
+class TermModel(keras.Model):
+    """Trains a network on the sum of one loss per slot.
+
+    Plain `compile` gives each loss one output. Here `read(target, outputs)` says what a loss of
+    each Kind reads in each slot, so a box loss can read decoded boxes and an offset loss coded
+    ones. The total is the sum over slots; each slot and each term of a Composite is in the logs as
+    `terms/<slot>` and `terms/<slot>/<term>`.
+
+    Args:
+        network: the model to train; its weights are this model's weights.
+        read: (target, outputs) -> {slot: {kind: Reading}}.
+        losses: a Loss or Composite for each slot. All of a slot's Kinds must be among those that
+            `read` gives.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        read: Callable[[Any, Any], Readings],
+        losses: Mapping[str, Loss],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self._read = read
+        self._slots = Composite(dict(losses))
+        self._terms = self._slots.track()
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return self.network(x, training=training)
+
+    @property
+    def metrics(self) -> list:
+        known = super().metrics
+        return known + [m for m in self._terms if not any(m is k for k in known)]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        readings = self._read(y, y_pred)
+        values = {
+            slot: slot_value(loss, readings[slot]) / replicas()
+            for slot, loss in self._slots.losses.items()
+        }
+        total = self._slots.combine(values)
+        for extra in self.losses:
+            total = total + ops.cast(extra, total.dtype) / replicas()
+        return total
+
+
+def slot_value(loss: Loss, readings: Mapping[str, Reading]) -> Any:
+    """The loss on the reading of its Kind; a Composite routes each of its terms."""
+    if isinstance(loss, Composite):
+        return loss.combine({n: slot_value(leaf, readings) for n, leaf in loss.losses.items()})
+    reading = readings[next(kind for kind in loss.kinds if kind in readings)]
+    return loss(reading.y_true, reading.y_pred, reading.sample_weight)
