@@ -1,0 +1,1 @@
+"""Layers that own what other libraries hide inside a loss."""

@@ -1,0 +1,1 @@
+"""Losses of views: contrastive and self-supervised."""

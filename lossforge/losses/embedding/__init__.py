@@ -1,0 +1,1 @@
+"""Losses of embeddings with class labels: pairs, triplets, ranking, margins."""

@@ -1,0 +1,1 @@
+"""Losses of residuals and constraints."""

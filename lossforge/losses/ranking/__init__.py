@@ -1,0 +1,1 @@
+"""Losses of lists, pairs and preferences."""

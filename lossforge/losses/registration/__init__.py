@@ -1,0 +1,1 @@
+"""Losses between images that are to be aligned."""

@@ -1,0 +1,1 @@
+"""Which pairs, triplets or examples a loss should see."""

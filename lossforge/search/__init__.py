@@ -1,0 +1,1 @@
+"""Which loss is better: studies, trials, proof."""
