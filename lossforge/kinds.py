@@ -62,6 +62,19 @@ def _draw_quality(rng, batch):
     return quality, rng.normal(0.0, 2.0, (batch, 5))
 
 
+def _class_ids(batch: int) -> np.ndarray:
+    """In six examples: a class of two, one of three, and one of a single member."""
+    return np.resize([7, 7, 2, 2, 2, 4], batch)
+
+
+def _draw_embedding(rng, batch):
+    return _class_ids(batch), rng.normal(size=(batch, 4))
+
+
+def _draw_cosine_logits(rng, batch):
+    return rng.integers(0, 5, batch), rng.uniform(-0.9, 0.9, (batch, 5))
+
+
 def _logit(q: np.ndarray) -> np.ndarray:
     q = np.clip(q, 1e-17, 1.0 - 1e-16)
     return np.log(q) - np.log1p(-q)
@@ -109,6 +122,20 @@ KINDS: dict[str, Kind] = {
             "y_true, y_pred (batch, N, 4) x1 y1 x2 y2 of one unit, x1 <= x2 and y1 <= y2",
             lambda rng, batch: (_boxes(rng, batch), _boxes(rng, batch)),
             lambda y: y.copy(),
+        ),
+        Kind(
+            "embedding",
+            "y_true (batch,) class ids; y_pred (batch, D) embeddings; a loss over the whole batch",
+            _draw_embedding,
+            lambda ids: 10.0 * np.eye(4)[np.unique(ids, return_inverse=True)[1]],
+            extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
+        ),
+        Kind(
+            "cosine_logits",
+            "y_true (batch,) class ids; y_pred (batch, C) cosines in [-1, 1], one a class",
+            _draw_cosine_logits,
+            lambda ids: 2.0 * np.eye(5)[ids] - 1.0,
+            extremes=(-1.0, 0.0, 1.0, 1.000001),
         ),
     )
 }

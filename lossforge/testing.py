@@ -95,8 +95,17 @@ def gives_one_value_per_example(loss: Loss, kind: Kind) -> None:
     y_true, y_pred = draw(loss, kind)
     values = values_of(loss, y_true, y_pred)
     assert values.shape == y_pred.shape[: values.ndim] and values.ndim >= 1, values.shape
-    one = values_of(loss, y_true[:1], y_pred[:1])
-    np.testing.assert_allclose(one, values[:1], rtol=1e-5, atol=1e-6)
+    if not loss.batch_coupled:
+        one = values_of(loss, y_true[:1], y_pred[:1])
+        np.testing.assert_allclose(one, values[:1], rtol=1e-5, atol=1e-6)
+
+
+def batch_order_does_not_matter(loss: Loss, kind: Kind) -> None:
+    y_true, y_pred = draw(loss, kind)
+    order = np.random.default_rng(1).permutation(len(y_pred))
+    expected = values_of(loss, y_true, y_pred)[order]
+    actual = values_of(loss, y_true[order], y_pred[order])
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def is_least_at_the_perfect_prediction(loss: Loss, kind: Kind) -> None:
@@ -120,18 +129,40 @@ def is_finite_at_extremes(loss: Loss, kind: Kind) -> None:
             assert np.all(np.isfinite(gradient_of(loss, y_true, at))), f"gradient at {extreme}"
 
 
+def is_finite_in_degenerate_batches(loss: Loss, kind: Kind) -> None:
+    """One example; predictions all alike; one target for all; no two targets alike."""
+    y_true, y_pred = draw(loss, kind)
+    first = np.zeros(len(y_pred), dtype=int)
+    different = np.sort(np.unique(y_true, axis=0, return_index=True)[1])
+    batches = {
+        "one example": (y_true[:1], y_pred[:1]),
+        "predictions all alike": (y_true, y_pred[first]),
+        "one target for all": (y_true[first], y_pred),
+        "targets and predictions all alike": (y_true[first], y_pred[first]),
+        "no two targets alike": (y_true[different], y_pred[different]),
+    }
+    for case, (targets, predictions) in batches.items():
+        assert np.all(np.isfinite(values_of(loss, targets, predictions))), f"value, {case}"
+        assert np.all(np.isfinite(gradient_of(loss, targets, predictions))), f"gradient, {case}"
+    nothing = values_of(loss, y_true, y_pred, np.zeros(len(y_pred)))
+    assert np.all(nothing == 0), "no example counts"
+
+
 def weight_zero_removes_an_example(loss: Loss, kind: Kind) -> None:
+    """Values and gradient are those of the batch without it, even where it holds NaN."""
     y_true, y_pred = draw(loss, kind)
     weight = np.array([1.0, 0.0, 2.0, 0.0, 1.0, 0.5])
+    kept = weight != 0
     hostile = y_pred.copy()
-    hostile[weight == 0] = np.nan
-    expected = gradient_of(loss, y_true, y_pred, weight)
-    actual = gradient_of(loss, y_true, hostile, weight)
-    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
-    assert np.all(actual[weight == 0] == 0)
-    plain, weighted = values_of(loss, y_true, y_pred), values_of(loss, y_true, hostile, weight)
-    factor = weight.reshape(-1, *[1] * (plain.ndim - 1))
-    np.testing.assert_allclose(weighted, plain * factor, rtol=1e-5, atol=1e-7)
+    hostile[~kept] = np.nan
+    for of in (gradient_of, values_of):
+        expected = of(loss, y_true[kept], y_pred[kept], weight[kept])
+        actual = of(loss, y_true, hostile, weight)
+        np.testing.assert_allclose(actual[kept], expected, rtol=1e-5, atol=1e-6)
+        assert np.all(actual[~kept] == 0)
+    plain = values_of(loss, y_true[kept], y_pred[kept])
+    factor = weight[kept].reshape(-1, *[1] * (plain.ndim - 1))
+    np.testing.assert_allclose(expected, plain * factor, rtol=1e-5, atol=1e-7)
 
 
 def nan_in_gives_nan_out(loss: Loss, kind: Kind) -> None:
@@ -139,14 +170,15 @@ def nan_in_gives_nan_out(loss: Loss, kind: Kind) -> None:
     y_pred = y_pred.copy()
     y_pred[0] = np.nan
     values = values_of(loss, y_true, y_pred)
-    assert np.all(np.isnan(values[0])) and not np.any(np.isnan(values[1:]))
+    assert np.all(np.isnan(values[0]))
+    assert loss.batch_coupled or not np.any(np.isnan(values[1:]))
 
 
 def gradient_equals_finite_differences(loss: Loss, kind: Kind) -> None:
     loss = rebuilt(loss, dtype="float64")
-    y_true, y_pred = draw(loss, kind, seed=3, batch=2)
     if loss.detached:  # a part of the formula counts as constant: the two differ by definition
         return
+    y_true, y_pred = draw(loss, kind, seed=3, batch=6 if loss.batch_coupled else 2)
     numeric = np.zeros_like(y_pred)
     for index in np.ndindex(*y_pred.shape):
         step = np.zeros_like(y_pred)
@@ -194,8 +226,11 @@ def config_rebuilds_an_equal_loss(loss: Loss, kind: Kind) -> None:
 def a_step_along_the_gradient_helps(loss: Loss, kind: Kind) -> None:
     y_true, y_pred = draw(loss, kind, seed=5)
     gradient = gradient_of(loss, y_true, y_pred)
+    gradient = gradient / max(1.0, np.abs(gradient).max())
     before = values_of(loss, y_true, y_pred)
     after = values_of(loss, y_true, y_pred - 1e-3 * gradient)
+    if loss.batch_coupled:  # one example's step may cost its neighbour, but not all together
+        before, after = before.sum(), after.sum()
     assert np.all(after <= before + 1e-6)
 
 
@@ -208,8 +243,10 @@ def docstring_says_what_it_must(loss: Loss, kind: Kind) -> None:
 
 CHECKS: tuple[Callable[[Loss, Kind], None], ...] = (
     gives_one_value_per_example,
+    batch_order_does_not_matter,
     is_least_at_the_perfect_prediction,
     is_finite_at_extremes,
+    is_finite_in_degenerate_batches,
     weight_zero_removes_an_example,
     nan_in_gives_nan_out,
     gradient_equals_finite_differences,

@@ -23,6 +23,10 @@ class Loss(keras.losses.Loss):
     scalar, and declare the class attributes below. Subclassing registers the loss by its name.
     Constructor arguments are stored under their own names: they are the config.
 
+    A loss whose values depend on the rest of the batch says so (`batch_coupled = True`) and writes
+    `call_valid(y_true, y_pred, counts)` instead, so that an example that does not count is left
+    out of every pair, neighbourhood and statistic.
+
     What the base takes care of, beyond `keras.losses.Loss`:
 
     * integers stay integers (class ids above 2**24 do not collide), floats are computed in
@@ -51,7 +55,7 @@ class Loss(keras.losses.Loss):
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Constructor arguments that the conformance kit tests."""
     batch_coupled: ClassVar[bool] = False
-    """True where the value of an example depends on the others in the batch."""
+    """True where the value of an example depends on the others in the batch (`call_valid`)."""
     detached: ClassVar[bool] = False
     """True where the paper holds a part of the formula constant in the gradient."""
     wraps: ClassVar[bool] = False
@@ -88,7 +92,26 @@ class Loss(keras.losses.Loss):
             return self.reduce(values, divisor)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
+        """One value per example. Either this or `call_valid` is a subclass's own."""
+        if type(self).call_valid is Loss.call_valid:
+            raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred).")
+        batch = ops.shape(tree.flatten(y_pred)[0])[:1]
+        return self.call_valid(y_true, y_pred, ops.ones(batch, dtype="bool"))
+
+    def call_valid(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
+        """`call` for a batch of which only some examples count.
+
+        Examples that do not count hold harmless numbers here, and their values are set to 0
+        afterwards; losses of one example at a time have nothing to add. A batch-coupled loss
+        writes this method: its values must be those of the batch without these examples.
+
+        Args:
+            y_true: targets.
+            y_pred: predictions.
+            counts: boolean, of the shape that `sample_weight` or the mask has: (batch,), or
+                (batch, 1), or more axes where these have them.
+        """
+        return self.call(y_true, y_pred)
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         """Which examples count (a boolean tensor), or None when all do."""
@@ -102,7 +125,7 @@ class Loss(keras.losses.Loss):
         weight, mask = self._weight(sample_weight, mask)
         counts = _combine(weight, mask)
         y_true, y_pred = self._without(counts, y_true, y_pred)
-        values = self.call(y_true, y_pred)
+        values = self.call_valid(y_true, y_pred, counts)
         return self.apply_weight(values, weight, mask)
 
     def apply_weight(self, values, weight, mask):
