@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import runpy
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,29 @@ class Slot:
     name: str
     kinds: tuple[str, ...]
     bind: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def fit(self, loss: Any) -> Any:
+        """The loss as this slot needs it: `bind` applied to it and to the losses inside.
+
+        Raises:
+            RecipeError: for a loss that reads none of the slot's Kinds.
+        """
+        from lossforge.losses.base import Loss, argument_names
+        from lossforge.losses.composite import Composite
+
+        if isinstance(loss, Composite):
+            terms = {n: (loss.weights[n], self.fit(term)) for n, term in loss.losses.items()}
+            return Composite(terms, name=loss.name)
+        if not set(loss.kinds) & set(self.kinds):
+            raise RecipeError(
+                f"Slot '{self.name}' takes losses of the kinds {', '.join(self.kinds)}; "
+                f"{type(loss).__name__} reads {', '.join(loss.kinds) or 'none'}."
+            )
+        names = argument_names(type(loss))
+        config = {n: getattr(loss, n) for n in names} | {"name": loss.name, "dtype": loss.dtype}
+        config |= {n: self.fit(v) for n, v in config.items() if isinstance(v, Loss)}
+        bind = {n: v for n, v in self.bind.items() if n in names or n == "reduction"}
+        return type(loss)(**config | bind)
 
 
 class Task(Protocol):
@@ -67,6 +90,8 @@ class Recipe:
         optimizer: builds the optimizer; called with the total number of steps.
         direction: `"maximize"` or `"minimize"`.
         steps_per_execution: batches a compiled call.
+        candidates: names of the losses that a search may put in each slot; by default every loss
+            of the slot's Kinds.
     """
 
     name: str
@@ -78,6 +103,7 @@ class Recipe:
     optimizer: Callable[[int], Any]
     direction: str = "maximize"
     steps_per_execution: int = 1
+    candidates: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.direction not in ("maximize", "minimize"):

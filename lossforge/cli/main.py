@@ -1,0 +1,72 @@
+"""The `lossforge` command. Each command is a file beside this one, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+import lossforge
+from lossforge.errors import LossforgeError, unknown_name
+
+COMMANDS = {
+    "export": "Write the SavedModel of a finished run, with decoding inside.",
+    "search": "Search the loss of a recipe, and compare it with the standard one.",
+    "train": "Train a recipe once, with any loss.",
+}
+
+
+class Commands(click.Group):
+    """Commands by name, with their help at hand before they are imported."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command:
+        if name not in COMMANDS:
+            context.fail(unknown_name("command", name, COMMANDS))
+        return importlib.import_module(f"lossforge.cli.{name}").command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="lossforge COMMAND --help shows examples. Exit codes: 0 done, 2 usage, 3 recipe or "
+    "loss spec, 4 storage, study or run, 5 no completed trial, 6 export differs, 130 interrupted.",
+)
+@click.version_option(lossforge.__version__, prog_name="lossforge")
+def group() -> None:
+    """Losses for Keras 3, their composition, and a search that proves what it finds.
+
+    \b
+    lossforge search recipes/retinanet.py
+    lossforge train recipes/retinanet.py --loss "Focal(gamma=1.5)"
+    lossforge export runs/retinanet-20260101-120000
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command; a user's mistake is one line on stderr and an exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        group.main(arguments, prog_name="lossforge", standalone_mode=False)
+    except LossforgeError as error:
+        _stop(str(error), error.exit_code)
+    except click.ClickException as error:
+        _stop(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        _stop("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"lossforge: {' '.join(message.split())}", err=True)
+    sys.exit(code)

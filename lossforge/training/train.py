@@ -1,0 +1,119 @@
+"""Trains a recipe once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from lossforge import spec
+from lossforge.callbacks.stop_on_nan import StopOnNaN
+from lossforge.errors import RecipeError, unknown_name
+from lossforge.losses.base import Loss
+from lossforge.recipe import Recipe, Slot, Task
+from lossforge.training.precision import set_precision
+from lossforge.training.task_metrics import TaskMetrics
+from lossforge.training.term_model import TermModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a training gave.
+
+    Args:
+        score: the recipe's metric after the last epoch; NaN if training stopped early.
+        metrics: everything in the logs of the last epoch.
+        seconds: wall-clock time of `fit`, data and tracing included.
+        reason: why it stopped early, or None.
+        task: the task, with the trained network.
+    """
+
+    score: float
+    metrics: dict[str, float]
+    seconds: float
+    reason: str | None
+    task: Task
+
+
+def train(
+    recipe: Recipe,
+    losses: Mapping[str, Loss] | None = None,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    precision: str = "float32",
+    data: Any = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Outcome:
+    """Builds the recipe's data and task, trains with one loss a slot, and scores the result.
+
+    Args:
+        recipe: what to train.
+        losses: a Loss for each slot; slots left out take the recipe's default.
+        seed: of weights, order of examples and augmentation.
+        epochs: other than the recipe's.
+        precision: "float32", "bfloat16" or "float16" (mixed: weights stay float32).
+        data: the recipe's data if it is at hand already; it must come from the same seed.
+        callbacks: run after the task's metrics are in the logs.
+
+    Raises:
+        RecipeError: for a slot that does not exist, a loss that does not fit it, or a score that
+            the task does not measure.
+    """
+    set_precision(precision)
+    keras.utils.set_random_seed(seed)
+    data = recipe.data(seed) if data is None else data
+    task = recipe.task(data)
+    fitted = fit_slots(recipe, task.slots, losses or {})
+    model = TermModel(task.network, task.read, fitted)
+    epochs = epochs or recipe.epochs
+    steps = steps_in(data.train)
+    model.compile(
+        optimizer=recipe.optimizer(steps * epochs),
+        steps_per_execution=min(recipe.steps_per_execution, steps),
+    )
+    nan = StopOnNaN()
+    start = time.monotonic()
+    history = model.fit(
+        data.train,
+        epochs=epochs,
+        verbose=0,
+        shuffle=False,  # the data brings its own order
+        callbacks=[nan, TaskMetrics(task, data.validation), *callbacks],
+    )
+    metrics = {n: float(v[-1]) for n, v in history.history.items() if v}
+    if nan.reason is None and history.history and recipe.score not in metrics:
+        known = [name for name in metrics if name.startswith("val_")]
+        raise RecipeError(unknown_name("score of this task", recipe.score, known))
+    score = metrics.get(recipe.score, math.nan) if nan.reason is None else math.nan
+    return Outcome(score, metrics, time.monotonic() - start, nan.reason, task)
+
+
+def fit_slots(
+    recipe: Recipe, slots: Mapping[str, Slot], losses: Mapping[str, Loss]
+) -> dict[str, Loss]:
+    """A loss for each slot, bound to it; the recipe's defaults where none is given."""
+    for name in losses:
+        if name not in slots:
+            raise RecipeError(unknown_name(f"slot of {recipe.name}", name, slots))
+    defaults = {name: spec.parse(text) for name, text in recipe.losses.items()}
+    return {name: slots[name].fit(loss) for name, loss in {**defaults, **losses}.items()}
+
+
+def steps_in(dataset: Any) -> int:
+    """Batches in a pass over the data.
+
+    Raises:
+        RecipeError: for data of unknown or no length: schedules need it.
+    """
+    steps = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else len(dataset)
+    if steps < 1:
+        raise RecipeError(
+            "The training data has no whole batch or no known length: use fewer examples a batch, "
+            "or dataset.apply(tf.data.experimental.assert_cardinality(n))."
+        )
+    return steps
