@@ -75,6 +75,19 @@ def _draw_cosine_logits(rng, batch):
     return rng.integers(0, 5, batch), rng.uniform(-0.9, 0.9, (batch, 5))
 
 
+def _draw_mask(rng, batch):
+    y_true = rng.integers(0, 2, (batch, 4, 5, 2)).astype(float)
+    y_true[1::3, ..., 0] = 0.0  # an empty mask, and a full one
+    y_true[2::3, ..., 1] = 1.0
+    return y_true, rng.normal(0.0, 2.0, (batch, 4, 5, 2))
+
+
+def _draw_class_mask(rng, batch):
+    ids = rng.integers(0, 3, (batch, 4, 5))
+    ids[1::3] %= 2  # the last class is absent
+    return ids, rng.normal(0.0, 2.0, (batch, 4, 5, 3))
+
+
 def _logit(q: np.ndarray) -> np.ndarray:
     q = np.clip(q, 1e-17, 1.0 - 1e-16)
     return np.log(q) - np.log1p(-q)
@@ -136,6 +149,22 @@ KINDS: dict[str, Kind] = {
             _draw_cosine_logits,
             lambda ids: 2.0 * np.eye(5)[ids] - 1.0,
             extremes=(-1.0, 0.0, 1.0, 1.000001),
+        ),
+        Kind(
+            "mask",
+            "y_true (batch, *spatial, C) in {0, 1}; y_pred alike, independent probabilities or "
+            "logits; one spatial axis or more",
+            _draw_mask,
+            _logits,
+            "sigmoid",
+        ),
+        Kind(
+            "class_mask",
+            "y_true (batch, *spatial) class ids or (batch, *spatial, C) one-hot; y_pred "
+            "(batch, *spatial, C) probabilities or logits; one spatial axis or more",
+            _draw_class_mask,
+            lambda ids: _logits(np.eye(3)[ids]),
+            "softmax",
         ),
     )
 }
