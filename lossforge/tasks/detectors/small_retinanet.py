@@ -16,7 +16,7 @@ VARIANCES = (0.1, 0.1, 0.2, 0.2)
 PRIOR = 0.01  # probability of an object at an anchor before any training
 
 
-def small_retinanet(num_classes: int, image_size: int = 96, width: int = 24) -> AnchorDetector:
+def small_retinanet(num_classes: int, image_size: int = 96, width: int = 16) -> AnchorDetector:
     """Two levels of a residual trunk, merged top-down, and heads shared between levels.
 
     Predicts centre and size, so corners cannot swap. Under 0.3 million parameters for 10 classes.
