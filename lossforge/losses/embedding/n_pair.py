@@ -156,7 +156,7 @@ class TupletMargin(InBatch):
     Returns: (batch,).
     Edges: an angle below the slack counts as the formula says, cos(t - slack) < 1; an anchor
         without positives or negatives costs 0.
-    Source: Yu and Tao 2019, Deep Metric Learning with Tuplet Margin Loss, equation 6.
+    Source: Yu and Tao 2019, Deep Metric Learning with Tuplet Margin Loss.
 
     >>> float(TupletMargin()([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]))
     0.0
