@@ -24,7 +24,8 @@ class Kind:
         reads: shapes, units and ranges in words.
         draw: (rng, batch) -> (y_true, y_pred) of ordinary difficulty.
         perfect: y_true -> the prediction that equals it (logits of 40 for classifiers).
-        activation: "softmax", "sigmoid" or None: from logits to probabilities.
+        activation: "softmax", "sigmoid" or None: from logits to probabilities; "exp": from
+            logarithms to rates or amounts.
         extremes: numbers that predictions may take at worst (logits for classifiers).
     """
 
@@ -88,9 +89,90 @@ def _draw_class_mask(rng, batch):
     return ids, rng.normal(0.0, 2.0, (batch, 4, 5, 3))
 
 
+def _draw_image(rng, batch):
+    y_true = rng.uniform(0.0, 1.0, (batch, 8, 6, 3))
+    return y_true, np.clip(y_true + rng.normal(0.0, 0.2, y_true.shape), 0.01, 0.99)
+
+
+def _draw_scores(rng, batch):
+    return np.resize([1.0, 0.0], (batch, 1)), rng.normal(0.0, 2.0, (batch, 1))
+
+
 def _logit(q: np.ndarray) -> np.ndarray:
     q = np.clip(q, 1e-17, 1.0 - 1e-16)
     return np.log(q) - np.log1p(-q)
+
+
+def _draw_positive(rng, batch):
+    return rng.uniform(0.2, 4.0, (batch, 4)), rng.normal(0.0, 0.7, (batch, 4))
+
+
+def _draw_counts(rng, batch):
+    return rng.poisson(2.0, (batch, 4)).astype(float), rng.normal(0.5, 0.7, (batch, 4))
+
+
+def _log_of(y: np.ndarray, floor: float = 1e-26) -> np.ndarray:
+    return np.log(np.maximum(y, floor))
+
+
+def _draw_gaussian(rng, batch):
+    location, log_variance = rng.normal(size=batch), rng.uniform(-1.0, 1.0, batch)
+    return rng.normal(size=batch), np.stack([location, log_variance], axis=-1)
+
+
+def _draw_several(rng, batch):
+    return rng.normal(size=batch), rng.normal(size=(batch, 3))
+
+
+def _draw_quantile_samples(rng, batch):
+    return rng.normal(size=(batch, 5)), rng.normal(size=(batch, 3))
+
+
+def _quantile_midpoints(samples: np.ndarray) -> np.ndarray:
+    return np.quantile(samples, [1 / 6, 1 / 2, 5 / 6], axis=-1, method="inverted_cdf").T
+
+
+def _draw_mixture(rng, batch):
+    logits, means, log_scales = rng.normal(size=(3, batch, 2)) * [[[1.0]], [[1.0]], [[0.2]]]
+    return rng.normal(size=batch), np.concatenate([logits, means, log_scales], axis=-1)
+
+
+def _draw_evidential(rng, batch):
+    return rng.normal(size=batch), rng.normal(size=(batch, 4))
+
+
+def _draw_negative_binomial(rng, batch, parameters=2):
+    return rng.poisson(2.0, batch).astype(float) * (rng.uniform(size=batch) < 0.7), rng.normal(
+        0.3, 0.7, (batch, parameters)
+    )
+
+
+def _zero_inflated(y: np.ndarray) -> np.ndarray:
+    return np.stack([_log_of(y, 1e-9), np.full(len(y), 12.0), np.where(y == 0, 40.0, -40.0)], -1)
+
+
+def _draw_ordinal(rng, batch):
+    return rng.integers(0, 5, batch), -np.sort(rng.normal(0.0, 2.0, (batch, 4)), axis=-1)
+
+
+def _draw_histogram(rng, batch):
+    return rng.dirichlet(np.ones(5), batch), rng.normal(0.0, 1.0, (batch, 5))
+
+
+def _draw_value_distribution(rng, batch):
+    atoms = np.sort(rng.uniform(-12.0, 12.0, (batch, 5)), axis=-1)
+    return np.stack([atoms, rng.dirichlet(np.ones(5), batch)], 1), rng.normal(size=(batch, 9))
+
+
+def _on_support(target: np.ndarray) -> np.ndarray:
+    """Log of the target's distribution on 9 atoms from -10 to 10, each shared by neighbours."""
+    support = np.linspace(-10.0, 10.0, 9)
+    away = np.abs(np.clip(target[:, 0], -10.0, 10.0)[:, :, None] - support) / 2.5
+    return _log_of((np.maximum(1.0 - away, 0.0) * target[:, 1][:, :, None]).sum(1), 1e-30)
+
+
+def _draw_disparity(rng, batch):
+    return rng.uniform(size=(batch, 4, 5, 3)), rng.uniform(0.1, 1.0, (batch, 4, 5, 1))
 
 
 KINDS: dict[str, Kind] = {
@@ -166,6 +248,150 @@ KINDS: dict[str, Kind] = {
             lambda ids: _logits(np.eye(3)[ids]),
             "softmax",
         ),
+        Kind(
+            "image",
+            "y_true, y_pred (batch, height, width, channels) images in [0, 1]",
+            _draw_image,
+            lambda y: y.copy(),
+            extremes=(0.0, 1.0, -1e4, 1e4),
+        ),
+        Kind(
+            "image_alone",
+            "y_pred (batch, height, width, channels) images in [0, 1]; y_true is not read",
+            _draw_image,
+            lambda y: np.full_like(y, 0.5),
+            extremes=(0.0, 1.0, -1e4, 1e4),
+        ),
+        Kind(
+            "critic",
+            "y_true (batch, 1) 1 for real, 0 for generated; y_pred (batch, 1) scores of a critic",
+            _draw_scores,
+            _logits,
+        ),
+        Kind(
+            "critic_value",
+            "y_true (batch, 1) 1 for real, 0 for generated; y_pred (batch, 1) the same, estimated",
+            _draw_scores,
+            lambda y: y.copy(),
+        ),
+        Kind(
+            "critic_pair",
+            "y_true (batch, 1) scores of generated examples, y_pred (batch, 1) of as many real "
+            "ones (critic), or the other way round (generator)",
+            lambda rng, batch: (rng.normal(size=(batch, 1)), rng.normal(size=(batch, 1))),
+            lambda y: y + 40.0,
+        ),
+        Kind(
+            "unit_gradient",
+            "y_pred (batch, ...) the critic's slope at each example, wanted of length 1; y_true is "
+            "not read",
+            lambda rng, batch: (np.ones((batch, 1)), rng.normal(size=(batch, 4))),
+            lambda y: np.tile([[0.6, 0.0, -0.8, 0.0]], (len(y), 1)),
+        ),
+        Kind(
+            "zero_gradient",
+            "y_pred (batch, ...) the critic's slope at each example, wanted 0; y_true is not read",
+            lambda rng, batch: (np.zeros((batch, 1)), rng.normal(size=(batch, 4))),
+            lambda y: np.zeros((len(y), 4)),
+        ),
+        Kind(
+            "path_length",
+            "y_true (batch, 1) the running mean length; y_pred (batch, ...) the generator's slope "
+            "in a random direction of the image, one an example",
+            lambda rng, batch: (np.full((batch, 1), 1.5), rng.normal(size=(batch, 4))),
+            lambda y: y * np.array([[0.6, 0.0, -0.8, 0.0]]),
+        ),
+        Kind(
+            "positive",
+            "y_true (batch, D) positive amounts; y_pred (batch, D) the same, or their logarithms",
+            _draw_positive,
+            _log_of,
+            "exp",
+            extremes=(-60.0, -1.0, 0.0, 1.0, 20.0),
+        ),
+        Kind(
+            "counts",
+            "y_true (batch, D) counts 0, 1, 2...; y_pred (batch, D) rates > 0, or their logarithms",
+            _draw_counts,
+            _log_of,
+            "exp",
+            extremes=(-60.0, -1.0, 0.0, 1.0, 20.0),
+        ),
+        Kind(
+            "gaussian",
+            "y_true (batch,) or (batch, 1); y_pred (batch, 2) location and logarithm of the spread",
+            _draw_gaussian,
+            lambda y: np.stack([y, np.full(len(y), -2.0)], axis=-1),
+        ),
+        Kind(
+            "quantiles",
+            "y_true (batch,) or (batch, 1); y_pred (batch, Q) one number for each quantile",
+            _draw_several,
+            lambda y: np.repeat(y[:, None], 3, axis=1),
+        ),
+        Kind(
+            "ensemble",
+            "y_true (batch,) or (batch, 1); y_pred (batch, M) members of an ensemble, in any order",
+            _draw_several,
+            lambda y: np.repeat(y[:, None], 3, axis=1),
+        ),
+        Kind(
+            "quantile_samples",
+            "y_true (batch, N) samples of a distribution; y_pred (batch, Q) its quantiles",
+            _draw_quantile_samples,
+            _quantile_midpoints,
+        ),
+        Kind(
+            "mixture",
+            "y_true (batch,) or (batch, 1); y_pred (batch, 3 K) K logits, K means, K log-scales",
+            _draw_mixture,
+            lambda y: np.stack([0 * y, 0 * y, y, y, 0 * y - 2, 0 * y - 2], axis=-1),
+        ),
+        Kind(
+            "evidential",
+            "y_true (batch,) or (batch, 1); y_pred (batch, 4) raw location, nu, alpha and beta",
+            _draw_evidential,
+            lambda y: np.stack([y, 0 * y + 5, 0 * y + 5, 0 * y - 5], axis=-1),
+        ),
+        Kind(
+            "negative_binomial",
+            "y_true (batch,) counts; y_pred (batch, 2) log-mean and log-size",
+            _draw_negative_binomial,
+            lambda y: _zero_inflated(y)[:, :2],
+        ),
+        Kind(
+            "zero_inflated",
+            "y_true (batch,) counts; y_pred (batch, 3) log-mean, log-size and the logit of a zero",
+            lambda rng, batch: _draw_negative_binomial(rng, batch, 3),
+            _zero_inflated,
+        ),
+        Kind(
+            "ordinal",
+            "y_true (batch,) ranks 0 to K - 1; y_pred (batch, K - 1) logits of 'rank > k'",
+            _draw_ordinal,
+            lambda y: np.where(np.arange(4) < y[:, None], 40.0, -40.0),
+        ),
+        Kind(
+            "histogram",
+            "y_true (batch, K) shares of ordered bins; y_pred (batch, K) probabilities or logits",
+            _draw_histogram,
+            _log_of,
+            "softmax",
+        ),
+        Kind(
+            "value_distribution",
+            "y_true (batch, 2, N) atoms and their probabilities; y_pred (batch, A) probabilities "
+            "or logits of evenly spaced atoms",
+            _draw_value_distribution,
+            _on_support,
+            "softmax",
+        ),
+        Kind(
+            "disparity",
+            "y_true (batch, H, W, C) images; y_pred (batch, H, W, 1) inverse depth",
+            _draw_disparity,
+            lambda y: np.ones((*y.shape[:3], 1)),
+        ),
     )
 }
 
@@ -180,7 +406,9 @@ def kind_of(name: str) -> Kind:
 
 
 def probabilities(kind: Kind, logits: np.ndarray) -> Any:
-    """Logits of a classifier as the probabilities that its activation gives."""
+    """Logits of a classifier as the probabilities that its activation gives ("exp": as rates)."""
+    if kind.activation == "exp":
+        return np.exp(logits)
     if kind.activation == "softmax":
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)

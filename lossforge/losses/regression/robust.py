@@ -8,14 +8,8 @@ from typing import Any
 from keras import ops
 
 from lossforge.losses.base import Loss, check_range, mean_over_last_axis
+from lossforge.losses.regression.differences import absolute_difference
 from lossforge.ranges import Float
-
-
-def absolute_difference(y_true: Any, y_pred: Any) -> Any:
-    """|y_pred - y_true| in the predictions' dtype; targets (...) fit predictions (..., 1)."""
-    if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
-        y_true = ops.expand_dims(y_true, axis=-1)
-    return ops.abs(y_pred - ops.cast(y_true, y_pred.dtype))
 
 
 class SmoothL1(Loss):
