@@ -90,8 +90,8 @@ def _draw_class_mask(rng, batch):
 
 
 def _draw_image(rng, batch):
-    y_true = rng.uniform(0.0, 1.0, (batch, 8, 6, 3))
-    return y_true, np.clip(y_true + rng.normal(0.0, 0.2, y_true.shape), 0.01, 0.99)
+    y_true = rng.uniform(0.2, 0.8, (batch, 8, 6, 3))
+    return y_true, y_true + rng.uniform(-0.19, 0.19, y_true.shape)
 
 
 def _draw_scores(rng, batch):
