@@ -65,7 +65,9 @@ class ZeroInflatedNegativeBinomial(Loss):
         _check_parameters("ZeroInflatedNegativeBinomial", y_pred, 3)
         y, logit = one_target(y_true, y_pred), y_pred[..., 2]
         counted = log_negative_binomial(y, y_pred[..., 0], y_pred[..., 1]) - ops.softplus(logit)
-        return -ops.where(y == 0, ops.logaddexp(-ops.softplus(-logit), counted), counted)
+        other = -ops.softplus(-logit)
+        either = other + ops.softplus(counted - other)  # log(exp(other) + exp(counted))
+        return -ops.where(y == 0, either, counted)
 
 
 def log_negative_binomial(y: Any, log_mean: Any, log_size: Any) -> Any:
