@@ -233,6 +233,13 @@ KINDS: dict[str, Kind] = {
             extremes=(-1.0, 0.0, 1.0, 1.000001),
         ),
         Kind(
+            "class_distances",
+            "y_true (batch,) class ids; y_pred (batch, C) squared distances, one a class",
+            lambda rng, batch: (rng.integers(0, 5, batch), rng.uniform(0.1, 4.0, (batch, 5))),
+            lambda ids: 4.0 * (1.0 - np.eye(5)[ids]),
+            extremes=(0.0, 1.0, 1e8),
+        ),
+        Kind(
             "mask",
             "y_true (batch, *spatial, C) in {0, 1}; y_pred alike, independent probabilities or "
             "logits; one spatial axis or more",
