@@ -99,7 +99,8 @@ class Lifted(InBatch):
             valid = ops.logical_and(pairs.some(positive), pairs.some(negative))
             pull = pairs.log_sum_exp_where(positive, d)
             return ops.where(valid, ops.relu(pull + push), 0.0)
-        excess = d + ops.logaddexp(push[:, None], push[None, :])
+        both = push[:, None] + ops.softplus(push[None, :] - push[:, None])
+        excess = d + both
         valid = ops.logical_and(positive, pairs.some(negative)[:, None])
         return 0.5 * pairs.mean_where(valid, ops.square(ops.relu(excess)))
 
