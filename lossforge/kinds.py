@@ -399,6 +399,13 @@ KINDS: dict[str, Kind] = {
             _draw_disparity,
             lambda y: np.ones((*y.shape[:3], 1)),
         ),
+        Kind(
+            "score",
+            "y_true (batch, 1) numbers; y_pred (batch, 1) scores in their order; a loss over the "
+            "whole batch",
+            lambda rng, batch: (rng.normal(size=(batch, 1)), rng.normal(size=(batch, 1))),
+            lambda y: 2.0 * np.argsort(np.argsort(y, axis=0), axis=0),
+        ),
     )
 }
 
