@@ -118,7 +118,7 @@ class WassersteinDice(RegionLoss):
     Returns: (batch,) in [0, 1].
     Edges: an image of background alone, predicted so, costs 0.
     Source: Fidon et al. 2017, Generalised Wasserstein Dice Score for Imbalanced Multi-class
-        Segmentation, equations 5 to 8.
+        Segmentation.
 
     >>> loss = WassersteinDice([[0.0, 1.0], [1.0, 0.0]], smooth=0.0)
     >>> round(float(loss([[0, 1]], [[[1.0, 0.0], [0.5, 0.5]]])), 4)

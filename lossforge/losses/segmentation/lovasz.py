@@ -25,7 +25,7 @@ class Lovasz(RegionLoss):
     Returns: (batch,) in [0, 1].
     Edges: on an empty mask the index is that of the largest error alone. With classes="present"
         an image without any of the classes costs 0, without a slope.
-    Source: Berman et al. 2018, The Lovász-Softmax Loss, equations 8 to 12.
+    Source: Berman et al. 2018, The Lovász-Softmax Loss.
 
     >>> float(Lovasz()([[[1.0], [0.0]]], [[[1.0], [1.0]]]))
     0.5
@@ -84,7 +84,7 @@ class LovaszHinge(RegionLoss):
     Reads: y_pred: (batch, *spatial, C) logits. y_true: hard masks of the same shape.
     Returns: (batch,), >= 0.
     Edges: an empty mask costs the largest error alone.
-    Source: Berman et al. 2018, The Lovász-Softmax Loss, section 3.1; Yu and Blaschko 2015, Learning
+    Source: Berman et al. 2018, The Lovász-Softmax Loss; Yu and Blaschko 2015, Learning
         Submodular Losses with the Lovász Hinge.
 
     >>> float(LovaszHinge()([[[1.0], [0.0]]], [[[5.0], [-0.5]]]))

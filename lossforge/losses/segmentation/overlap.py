@@ -153,7 +153,7 @@ class Tversky(RegionLoss):
         loss = mean_c (1 - tversky_c)
 
     over the pixels i of one image. alpha prices false positives and beta false negatives, as in
-    the paper (its equation 4 multiplies alpha by p_foreground y_background). alpha = beta = 0.5
+    the paper (alpha stands before p_foreground y_background). alpha = beta = 0.5
     is Dice with half its smooth, alpha = beta = 1 is Jaccard.
 
     Reads: y_pred: (batch, *spatial, C) probabilities, or logits with `from_logits=True`. y_true:
@@ -216,7 +216,7 @@ class FocalTversky(RegionLoss):
         masks of the same shape, or class ids (batch, *spatial).
     Returns: (batch,) in [0, 1].
     Edges: below 1e-6 a power under 1 goes straight to 0, so that its slope is finite.
-    Source: Abraham and Khan 2019, A Novel Focal Tversky Loss Function, equation 4.
+    Source: Abraham and Khan 2019, A Novel Focal Tversky Loss Function.
 
     >>> float(FocalTversky(gamma=0.5, alpha=1.0, smooth=0.0)([[[1.0], [0.0]]], [[[1.0], [1.0]]]))
     0.25

@@ -139,6 +139,17 @@ def hide(x: Any, weight: Any) -> Any:
     return x if weight is None else ops.where(weight > 0, x, 0.0)
 
 
+def neighbours(x: Any, axis: int, border: str) -> tuple[Any, Any]:
+    """The pixel before and the one after each along an axis; `border`: "constant" 0, "symmetric"
+    the outermost pixel itself."""
+    width = [(0, 0)] * len(x.shape)
+    width[axis] = (1, 1)
+    padded = ops.pad(x, width, mode=border)
+    before, after = [slice(None)] * len(x.shape), [slice(None)] * len(x.shape)
+    before[axis], after[axis] = slice(0, -2), slice(2, None)
+    return padded[tuple(before)], padded[tuple(after)]
+
+
 def overlap(y: Any, p: Any) -> Any:
     """The part that target and prediction share, element by element: min(y, p).
 
