@@ -98,6 +98,11 @@ def _draw_scores(rng, batch):
     return np.resize([1.0, 0.0], (batch, 1)), rng.normal(0.0, 2.0, (batch, 1))
 
 
+def _draw_cosine_logits_and_length(rng, batch):
+    ids, cosines = _draw_cosine_logits(rng, batch)
+    return ids, np.concatenate([cosines, rng.uniform(12.0, 60.0, (batch, 1))], axis=-1)
+
+
 def _logit(q: np.ndarray) -> np.ndarray:
     q = np.clip(q, 1e-17, 1.0 - 1e-16)
     return np.log(q) - np.log1p(-q)
@@ -230,6 +235,15 @@ KINDS: dict[str, Kind] = {
             "y_true (batch,) class ids; y_pred (batch, C) cosines in [-1, 1], one a class",
             _draw_cosine_logits,
             lambda ids: 2.0 * np.eye(5)[ids] - 1.0,
+            extremes=(-1.0, 0.0, 1.0, 1.000001),
+        ),
+        Kind(
+            "cosine_logits_and_length",
+            "y_true (batch,) class ids; y_pred (batch, C + 1) cosines, then a length > 0",
+            _draw_cosine_logits_and_length,
+            lambda ids: np.concatenate(
+                [2.0 * np.eye(5)[ids] - 1.0, np.full((len(ids), 1), 110.0)], 1
+            ),
             extremes=(-1.0, 0.0, 1.0, 1.000001),
         ),
         Kind(

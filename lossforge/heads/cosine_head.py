@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lossforge.losses.embedding.distances import cosine_similarity
+from lossforge.losses.embedding.distances import cosine_similarity, safe_sqrt
 
 POOLINGS = ("max", "soft")
 
@@ -26,7 +26,8 @@ class CosineHead(keras.layers.Layer):
     by 1e-3, times a scale of 64.
 
     Reads: embeddings (..., D), any length.
-    Returns: (..., num_classes) in [-1, 1].
+    Returns: (..., num_classes) in [-1, 1]; with `length=True` (..., num_classes + 1), the length
+        of the embedding last.
     Source: Deng et al. 2020, Sub-center ArcFace; Qian et al. 2019, SoftTriple Loss, equation 4.
 
     >>> CosineHead(5)(keras.ops.ones((2, 3))).shape[-1]
@@ -37,6 +38,7 @@ class CosineHead(keras.layers.Layer):
         centres: directions a class, >= 1; sub-centre ArcFace has 3, SoftTriple 10.
         pooling: "max" or "soft", of the directions of a class.
         temperature: of "soft", > 0; the paper's 0.1.
+        length: whether to append |x|, which AdaFace and MagFace read.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class CosineHead(keras.layers.Layer):
         centres: int = 1,
         pooling: str = "max",
         temperature: float = 0.1,
+        length: bool = False,
         **layer: Any,
     ) -> None:
         layer.setdefault("dtype", "float32")
@@ -58,6 +61,7 @@ class CosineHead(keras.layers.Layer):
             raise ValueError(f"CosineHead: temperature must be > 0, got {temperature!r}.")
         self.num_classes, self.centres = num_classes, centres
         self.pooling, self.temperature = pooling, float(temperature)
+        self.length = bool(length)
 
     def build(self, input_shape: Any) -> None:
         self.directions = self.add_weight(
@@ -77,11 +81,15 @@ class CosineHead(keras.layers.Layer):
             else:
                 share = ops.softmax(cosines / self.temperature, axis=-1)
                 cosines = ops.sum(share * cosines, axis=-1)
-        return ops.reshape(cosines, (*lead, self.num_classes))
+        if self.length:
+            size = safe_sqrt(ops.sum(ops.square(rows), axis=-1, keepdims=True))
+            cosines = ops.concatenate([cosines, size], axis=-1)
+        return ops.reshape(cosines, (*lead, self.num_classes + self.length))
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        return (*input_shape[:-1], self.num_classes)
+        return (*input_shape[:-1], self.num_classes + self.length)
 
     def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("num_classes", "centres", "pooling")}
-        return {**super().get_config(), **own, "temperature": self.temperature}
+        own = {**own, "temperature": self.temperature, "length": self.length}
+        return {**super().get_config(), **own}

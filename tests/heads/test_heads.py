@@ -46,6 +46,14 @@ def test_leading_axes_are_kept(rng):
     assert CosineHead(5).compute_output_shape((None, 7, 3)) == (None, 7, 5)
 
 
+def test_length_is_appended(rng):
+    x = rng.normal(size=(4, 3)).astype("float32")
+    out = CosineHead(5, length=True)(x)
+    assert out.shape == (4, 6)
+    expected = np.linalg.norm(x, axis=-1)
+    np.testing.assert_allclose(ops.convert_to_numpy(out)[:, -1], expected, rtol=1e-5)
+
+
 def test_cosines_stay_in_float32_under_a_half_precision_policy():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
@@ -80,6 +88,8 @@ def test_config_rebuilds_an_equal_head(head):
         (CosineHead(3, centres=2, pooling="soft"), lossforge.CosFace(margin=0.01, scale=20.0)),
         (CosineHead(3), lossforge.ProxyNCA()),
         (CosineHead(3), lossforge.ProxyAnchor()),
+        (CosineHead(3, length=True), lossforge.AdaFace(scale=16.0)),
+        (CosineHead(3, length=True), lossforge.MagFace(scale=16.0)),
         (Centres(3), lossforge.Centre()),
     ],
 )
