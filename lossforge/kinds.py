@@ -247,6 +247,22 @@ KINDS: dict[str, Kind] = {
             extremes=(-1.0, 0.0, 1.0, 1.000001),
         ),
         Kind(
+            "pair_distance",
+            "y_true (batch, P) 1 for two of a kind, else 0; y_pred (batch, P) distances >= 0",
+            lambda rng, batch: (
+                rng.integers(0, 2, (batch, 2)).astype(float),
+                rng.uniform(0.1, 2.0, (batch, 2)),
+            ),
+            lambda y: 4.0 * (1.0 - y),
+            extremes=(0.0, 1.0, 1e4),
+        ),
+        Kind(
+            "triplets",
+            "y_true (batch,), not read; y_pred (batch, 3, D) anchor, positive and negative",
+            lambda rng, batch: (np.zeros(batch), rng.normal(size=(batch, 3, 3))),
+            lambda y: np.tile([[[0.0, 0, 9], [0, 0, 9], [9, 0, 0]]], (len(y), 1, 1)),
+        ),
+        Kind(
             "class_distances",
             "y_true (batch,) class ids; y_pred (batch, C) squared distances, one a class",
             lambda rng, batch: (rng.integers(0, 5, batch), rng.uniform(0.1, 4.0, (batch, 5))),
@@ -419,6 +435,22 @@ KINDS: dict[str, Kind] = {
             "whole batch",
             lambda rng, batch: (rng.normal(size=(batch, 1)), rng.normal(size=(batch, 1))),
             lambda y: 2.0 * np.argsort(np.argsort(y, axis=0), axis=0),
+        ),
+        Kind(
+            "trajectory",
+            "y_true, y_pred (batch, T, D) numbers at rising times",
+            lambda rng, batch: (
+                rng.normal(0.0, 0.2, (batch, 4, 2)),
+                rng.normal(0.0, 0.2, (batch, 4, 2)),
+            ),
+            lambda y: y.copy(),
+        ),
+        Kind(
+            "spread",
+            "y_true (batch,) not used; y_pred (batch, D) embeddings; a loss over the whole batch",
+            lambda rng, batch: (np.arange(batch), rng.normal(size=(batch, 4))),
+            lambda y: np.concatenate([np.eye(4)[:3], -np.eye(4)[:3]])[np.arange(len(y)) % 6],
+            extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
         ),
     )
 }
