@@ -1,1 +1,6 @@
 """Layers that own what other libraries hide inside a loss."""
+
+from lossforge.heads.centres import Centres
+from lossforge.heads.cosine_head import CosineHead
+
+__all__ = ["Centres", "CosineHead"]
