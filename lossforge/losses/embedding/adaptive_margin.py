@@ -125,9 +125,20 @@ class MagFace(Loss):
 def cos_of_sum(cosine: Any, angle: Any) -> Any:
     """cos(t + angle) from cos t, with t + angle kept in [0, pi]."""
     sine = safe_sqrt(1.0 - ops.square(cosine))
-    turned = cosine * ops.cos(angle) - sine * ops.sin(angle)
-    turned = ops.where(ops.logical_and(angle < 0, cosine >= ops.cos(angle)), 1.0, turned)
-    return ops.where(ops.logical_and(angle > 0, cosine <= -ops.cos(angle)), -1.0, turned)
+    sin_angle, cos_angle = sin_cos(angle)
+    turned = cosine * cos_angle - sine * sin_angle
+    turned = ops.where(ops.logical_and(angle < 0, cosine >= cos_angle), 1.0, turned)
+    return ops.where(ops.logical_and(angle > 0, cosine <= -cos_angle), -1.0, turned)
+
+
+def sin_cos(angle: Any) -> tuple[Any, Any]:
+    """Of angles in [-pi / 2, pi / 2], by their series: on JAX Keras's own are float32 at best."""
+    square = ops.square(angle)
+    sine, cosine = ops.ones_like(angle), ops.ones_like(angle)
+    for n in range(10, 0, -1):
+        sine = 1.0 - square / ((2 * n) * (2 * n + 1)) * sine
+        cosine = 1.0 - square / ((2 * n - 1) * (2 * n)) * cosine
+    return angle * sine, cosine
 
 
 def _split(y_true: Any, y_pred: Any, loss: str) -> tuple[Any, Any]:
