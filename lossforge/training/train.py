@@ -46,6 +46,7 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     precision: str = "float32",
+    score: str | None = None,
     data: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Outcome:
@@ -57,6 +58,7 @@ def train(
         seed: of weights, order of examples and augmentation.
         epochs: other than the recipe's.
         precision: "float32", "bfloat16" or "float16" (mixed: weights stay float32).
+        score: other than the recipe's.
         data: the recipe's data if it is at hand already; it must come from the same seed.
         callbacks: run after the task's metrics are in the logs.
 
@@ -86,11 +88,12 @@ def train(
         callbacks=[nan, TaskMetrics(task, data.validation), *callbacks],
     )
     metrics = {n: float(v[-1]) for n, v in history.history.items() if v}
-    if nan.reason is None and history.history and recipe.score not in metrics:
+    score = score or recipe.score
+    if nan.reason is None and score not in metrics:
         known = [name for name in metrics if name.startswith("val_")]
-        raise RecipeError(unknown_name("score of this task", recipe.score, known))
-    score = metrics.get(recipe.score, math.nan) if nan.reason is None else math.nan
-    return Outcome(score, metrics, time.monotonic() - start, nan.reason, task)
+        raise RecipeError(unknown_name("score of this task", score, known))
+    value = metrics[score] if nan.reason is None else math.nan
+    return Outcome(value, metrics, time.monotonic() - start, nan.reason, task)
 
 
 def fit_slots(
