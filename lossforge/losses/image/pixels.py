@@ -57,3 +57,10 @@ def magnitude(*parts: Any) -> Any:
     squared = sum(ops.square(part) for part in parts)
     some = ops.logical_not(squared <= 0.0)  # NaN stays NaN
     return ops.where(some, ops.sqrt(ops.where(some, squared, 1.0)), 0.0)
+
+
+def magnitude_over_channels(x: Any) -> Any:
+    """(..., 1), with slope 0 where all channels are 0."""
+    squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    some = ops.logical_not(squared <= 0.0)
+    return ops.where(some, ops.sqrt(ops.where(some, squared, 1.0)), 0.0)
