@@ -41,7 +41,9 @@ class Run:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise StudyError(f"Can't make the run directory {path}: {error.strerror}.") from None
+                raise StudyError(
+                    f"Can't make the run directory {path}: {error.strerror}."
+                ) from None
             return cls(path)
         raise StudyError(f"There are too many runs called {name}-{stamp} in {parent}.")
 

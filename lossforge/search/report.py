@@ -1,0 +1,81 @@
+"""What a search found: a table, a Markdown report, and the best loss as a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from lossforge.run import write_atomically
+from lossforge.search.study import is_baseline, ranked
+
+BEST, REPORT = "best_loss.yaml", "report.md"
+
+
+def loss_text(trial: FrozenTrial) -> str:
+    losses = trial.user_attrs.get("losses", {})
+    return ", ".join(f"{slot}: {text}" for slot, text in losses.items()) or "(not begun)"
+
+
+def baseline_of(study: optuna.Study) -> FrozenTrial | None:
+    return next((trial for trial in ranked(study) if is_baseline(trial)), None)
+
+
+def rows(study: optuna.Study, count: int = 5) -> list[tuple[str, str, str, str]]:
+    """(trial, score, difference to the baseline, losses) of the best trials and the baseline."""
+    best, baseline = ranked(study), baseline_of(study)
+    shown = best[:count]
+    if baseline is not None and baseline not in shown:
+        shown = [*shown, baseline]
+    return [
+        (
+            f"{trial.number}{' (baseline)' if is_baseline(trial) else ''}",
+            f"{trial.value:.4f}",
+            "" if baseline is None else f"{trial.value - baseline.value:+.4f}",
+            loss_text(trial),
+        )
+        for trial in shown
+    ]
+
+
+def verdict(study: optuna.Study, score: str) -> str:
+    """One plain sentence on what was found, and how little a single seed says."""
+    best, baseline = ranked(study)[0], baseline_of(study)
+    if baseline is None:
+        return f"Best {score} {best.value:.4f} (trial {best.number}); the baseline did not finish."
+    if is_baseline(best):
+        return f"No trial beat the recipe's own loss: {score} {best.value:.4f}."
+    return (
+        f"Best {score} {best.value:.4f} (trial {best.number}) against {baseline.value:.4f} of the "
+        "recipe's own loss. One seed each: small differences are noise, and the best of many "
+        "is flattered by the choice."
+    )
+
+
+def write(study: optuna.Study, directory: Path, score: str, recipe: str) -> None:
+    """Writes best_loss.yaml and report.md."""
+    best = ranked(study)[0]
+    write_atomically(directory / BEST, best.user_attrs["loss_config"])
+    lines = [f"# Loss search: {recipe}", "", verdict(study, score), ""]
+    lines += [f"| trial | {score} | to baseline | losses |", "|---|---|---|---|"]
+    lines += [
+        f"| {number} | {value} | {difference} | `{text}` |"
+        for number, value, difference, text in rows(study, count=10)
+    ]
+    lines += ["", f"The best loss is in `{BEST}`:", ""]
+    lines += [f"    lossforge train {recipe} --loss {directory / BEST}", ""]
+    stopped = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in (TrialState.PRUNED, TrialState.FAIL)
+    ]
+    if stopped:
+        lines += ["## Trials that did not complete", "", "| trial | state | reason | losses |"]
+        lines += ["|---|---|---|---|"]
+        lines += [
+            f"| {t.number} | {t.state.name.lower()} | {t.user_attrs.get('reason', '')} | "
+            f"`{loss_text(t)}` |"
+            for t in stopped
+        ]
+    write_atomically(directory / REPORT, "\n".join(lines) + "\n")
