@@ -159,7 +159,7 @@ def _build(cls: type, *arguments: Any, **named: Any) -> Any:
 
     known = [*argument_names(cls), "name", "reduction", "dtype"]
     for name in named:
-        if name not in known:
+        if name not in known and not cls.open_arguments:
             raise RecipeError(unknown_name(f"argument of {cls.__name__}", name, known))
     try:
         return cls(*arguments, **named)
@@ -169,16 +169,15 @@ def _build(cls: type, *arguments: Any, **named: Any) -> Any:
 
 def _changed(loss: Any) -> dict[str, Any]:
     """The arguments of a loss that differ from their defaults; wrapped losses as objects."""
-    from lossforge.losses.base import Loss, argument_names, snake_case
+    from lossforge.losses.base import Loss, snake_case
 
     parameters = inspect.signature(type(loss).__init__).parameters
     config = loss.get_config()
     changed = {}
-    for name in argument_names(type(loss)):
-        value = getattr(loss, name)
+    for name, value in loss.arguments().items():
         if isinstance(value, Loss):
             changed[name] = value
-        elif config[name] != parameters[name].default:
+        elif name not in parameters or config[name] != parameters[name].default:
             changed[name] = config[name]
     defaults = {
         "name": snake_case(type(loss).__name__),
@@ -191,11 +190,21 @@ def _changed(loss: Any) -> dict[str, Any]:
 def _call(loss: Any) -> str:
     from lossforge.losses.base import Loss
 
+    required = _required(type(loss))
+
     def shown(name, value):
-        return _call(value) if isinstance(value, Loss) else f"{name}={value!r}"
+        value = _call(value) if isinstance(value, Loss) else repr(value)
+        return value if name in required else f"{name}={value}"
 
     arguments = ", ".join(shown(name, value) for name, value in _changed(loss).items())
     return f"{type(loss).__name__}({arguments})"
+
+
+def _required(cls: type) -> list[str]:
+    """The arguments without a default, which text gives by place."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    empty = inspect.Parameter.empty
+    return [p.name for p in parameters if p.default is empty and p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def _tree(loss: Any) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Loss(keras.losses.Loss):
     """True where the paper holds a part of the formula constant in the gradient."""
     wraps: ClassVar[bool] = False
     """True for a loss over other losses: not a candidate by itself."""
+    open_arguments: ClassVar[bool] = False
+    """True where the constructor takes further numbers, by names of the user's choice."""
     memory: ClassVar[str] = "O(B)"
     """How memory grows with the batch B."""
 
@@ -152,8 +154,12 @@ class Loss(keras.losses.Loss):
             return total
         return ops.divide_no_nan(total, divisor) / replicas()
 
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's own arguments, without name, reduction and dtype, as they are now."""
+        return {n: getattr(self, n) for n in argument_names(type(self))}
+
     def get_config(self) -> dict[str, Any]:
-        config = {n: _plain(getattr(self, n)) for n in argument_names(type(self))}
+        config = {n: _plain(value) for n, value in self.arguments().items()}
         return {**config, "name": self.name, "reduction": self.reduction, "dtype": self.dtype}
 
     def _prediction(self, x: Any) -> Any:
