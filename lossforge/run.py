@@ -21,7 +21,7 @@ class Run:
         recipe.py         the recipe's text        loss.yaml         the loss of each slot
         setup.json        settings, seed, ...      summary.json      score and metrics, at the end
         history.csv       every epoch              logs/             TensorBoard event files
-        model.weights.h5  trained weights          export/           SavedModel, by `lossforge export`
+        model.weights.h5  trained weights          export/           SavedModel, once exported
 
     Args:
         path: the directory.

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend
 
 from lossforge.errors import StudyError
 
 JOURNAL = "journal.log"
 
 
-class FileLock(BaseJournalFileLock):
+class FileLock:
     """`flock` on a file beside the journal. The kernel frees it when its holder dies, so a process
     that was killed never blocks the others."""
 

@@ -31,7 +31,8 @@ def build_detector(model: str, num_classes: int, image_size: int) -> Any:
     except ImportError as error:
         package = model.split(":")[0].replace("_", "-")
         raise RecipeError(
-            f"model={model} needs {package} ({error}). Install it: pip install 'lossforge[{package}]'."
+            f"model={model} needs {package} ({error}). "
+            f"Install it: pip install 'lossforge[{package}]'."
         ) from error
     except ValueError as error:
         raise RecipeError(f"model={model}: {error}") from error
