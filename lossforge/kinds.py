@@ -89,9 +89,27 @@ def _draw_class_mask(rng, batch):
     return ids, rng.normal(0.0, 2.0, (batch, 4, 5, 3))
 
 
+def _draw_two_networks(rng, batch):
+    return rng.integers(0, 5, batch), rng.normal(0.0, 2.0, (batch, 2, 5))
+
+
 def _draw_image(rng, batch):
     y_true = rng.uniform(0.2, 0.8, (batch, 8, 6, 3))
     return y_true, y_true + rng.uniform(-0.19, 0.19, y_true.shape)
+
+
+def _draw_teacher(rng, batch):
+    return rng.normal(0.0, 2.0, (batch, 5)), rng.normal(0.0, 2.0, (batch, 5))
+
+
+def _draw_labelled_teacher(rng, batch):
+    labels = np.eye(5)[rng.integers(0, 5, batch)]
+    teacher, student = _draw_teacher(rng, batch)
+    return np.stack([teacher, labels], axis=1), student
+
+
+def _draw_teacher_features(rng, batch):
+    return rng.normal(size=(batch, 3, 2, 4)), rng.normal(size=(batch, 3, 2, 4))
 
 
 def _draw_scores(rng, batch):
@@ -101,6 +119,25 @@ def _draw_scores(rng, batch):
 def _draw_cosine_logits_and_length(rng, batch):
     ids, cosines = _draw_cosine_logits(rng, batch)
     return ids, np.concatenate([cosines, rng.uniform(12.0, 60.0, (batch, 1))], axis=-1)
+
+
+def _draw_heat_map(rng, batch):
+    rows, columns = np.mgrid[0:4, 0:5]
+    centre = rng.integers(0, 4, (batch, 2, 1, 1, 2))
+    away = (rows - centre[..., 0]) ** 2 + (columns - centre[..., 1]) ** 2
+    y_true = np.moveaxis(np.exp(-0.5 * away), 1, -1)
+    y_true[1::3, ..., 0] *= 0.7  # a map without a peak
+    return y_true, rng.normal(0.0, 2.0, (batch, 4, 5, 2))
+
+
+def _draw_binned(rng, batch):
+    y_true = rng.uniform(0.0, 4.0, (batch, 3))
+    y_true[0, :2] = 0.0, 4.0  # both ends
+    return y_true, rng.normal(0.0, 1.0, (batch, 3, 5))
+
+
+def _between_bins(y: np.ndarray) -> np.ndarray:
+    return _log_of(np.maximum(1.0 - np.abs(y[..., None] - np.arange(5)), 0.0), 1e-30)
 
 
 def _logit(q: np.ndarray) -> np.ndarray:
@@ -198,6 +235,14 @@ KINDS: dict[str, Kind] = {
             "softmax",
         ),
         Kind(
+            "two_networks",
+            "y_true (batch,) class ids or (batch, C) one-hot; y_pred (batch, 2, C) predictions of "
+            "two networks or views",
+            _draw_two_networks,
+            lambda ids: _logits(np.eye(5)[ids])[:, None].repeat(2, axis=1),
+            "softmax",
+        ),
+        Kind(
             "multilabel",
             "y_true (batch, C) in {0, 1}; y_pred (batch, C) independent probabilities or logits",
             _draw_multilabel,
@@ -284,6 +329,12 @@ KINDS: dict[str, Kind] = {
             _draw_class_mask,
             lambda ids: _logits(np.eye(3)[ids]),
             "softmax",
+        ),
+        Kind(
+            "displacement",
+            "y_pred (batch, *spatial, D) displacements in pixels; y_true is not read",
+            lambda rng, batch: (np.zeros((batch, 5, 4, 2)), rng.normal(size=(batch, 5, 4, 2))),
+            lambda y: y.copy(),
         ),
         Kind(
             "image",
@@ -451,6 +502,40 @@ KINDS: dict[str, Kind] = {
             lambda rng, batch: (np.arange(batch), rng.normal(size=(batch, 4))),
             lambda y: np.concatenate([np.eye(4)[:3], -np.eye(4)[:3]])[np.arange(len(y)) % 6],
             extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
+        ),
+        Kind(
+            "teacher",
+            "y_true (batch, C) logits of a teacher, y_pred (batch, C) of its student",
+            _draw_teacher,
+            lambda y: y.copy(),
+        ),
+        Kind(
+            "labelled_teacher",
+            "y_true (batch, 2, C) a teacher's logits and one-hot labels; y_pred (batch, C) logits "
+            "of its student",
+            _draw_labelled_teacher,
+            lambda y: y[:, 0].copy(),
+        ),
+        Kind(
+            "teacher_features",
+            "y_true (batch, height, width, C) features of a teacher, y_pred of its student",
+            _draw_teacher_features,
+            lambda y: y.copy(),
+        ),
+        Kind(
+            "heat_map",
+            "y_true (batch, H, W, C) in [0, 1], 1 at peaks; y_pred (batch, H, W, C) probabilities "
+            "or logits",
+            _draw_heat_map,
+            lambda y: _logits((y == 1.0).astype(float)),
+            "sigmoid",
+        ),
+        Kind(
+            "binned",
+            "y_true (batch, N) in [0, bins - 1]; y_pred (batch, N, bins) probabilities or logits",
+            _draw_binned,
+            _between_bins,
+            "softmax",
         ),
     )
 }
