@@ -89,6 +89,11 @@ def _draw_class_mask(rng, batch):
     return ids, rng.normal(0.0, 2.0, (batch, 4, 5, 3))
 
 
+def _draw_logits_and_norm(rng, batch):
+    ids, logits = _draw_ids(rng, batch)
+    return ids, np.concatenate([logits, rng.uniform(0.1, 2.0, (batch, 1))], axis=-1)
+
+
 def _draw_two_networks(rng, batch):
     return rng.integers(0, 5, batch), rng.normal(0.0, 2.0, (batch, 2, 5))
 
@@ -110,6 +115,12 @@ def _draw_labelled_teacher(rng, batch):
 
 def _draw_teacher_features(rng, batch):
     return rng.normal(size=(batch, 3, 2, 4)), rng.normal(size=(batch, 3, 2, 4))
+
+
+def _draw_views(rng, batch):
+    """Views of examples that are at right angles to each other, and views of others."""
+    basis = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    return 2.0 * np.resize(basis, (batch, 8)), rng.normal(size=(batch, 8))
 
 
 def _draw_scores(rng, batch):
@@ -134,6 +145,12 @@ def _draw_binned(rng, batch):
     y_true = rng.uniform(0.0, 4.0, (batch, 3))
     y_true[0, :2] = 0.0, 4.0  # both ends
     return y_true, rng.normal(0.0, 1.0, (batch, 3, 5))
+
+
+def _draw_class_quality(rng, batch):
+    ids = rng.integers(0, 5, batch)
+    quality = np.where(ids == 0, 1.0, rng.uniform(0.2, 1.0, batch))
+    return np.eye(5)[ids] * quality[:, None], rng.normal(0.0, 2.0, (batch, 5))
 
 
 def _between_bins(y: np.ndarray) -> np.ndarray:
@@ -233,6 +250,12 @@ KINDS: dict[str, Kind] = {
             _draw_ids,
             lambda ids: _logits(np.eye(5)[ids]),
             "softmax",
+        ),
+        Kind(
+            "logits_and_norm",
+            "y_true (batch,) class ids; y_pred (batch, C + 1) logits, then a norm >= 0",
+            _draw_logits_and_norm,
+            lambda ids: np.concatenate([_logits(np.eye(5)[ids]), np.ones((len(ids), 1))], 1),
         ),
         Kind(
             "two_networks",
@@ -536,6 +559,22 @@ KINDS: dict[str, Kind] = {
             _draw_binned,
             _between_bins,
             "softmax",
+        ),
+        Kind(
+            "class_quality",
+            "y_true (batch, C), the quality in (0, 1] of the label at its class, else 0; y_pred "
+            "(batch, C) probabilities or logits of exclusive classes",
+            _draw_class_quality,
+            lambda y: _logits((y > 0).astype(float)),
+            "softmax",
+        ),
+        Kind(
+            "views",
+            "y_true (batch, D) embeddings of one view of each example, y_pred (batch, D) of the "
+            "other; a loss over the whole batch",
+            _draw_views,
+            lambda y: y.copy(),
+            extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
         ),
     )
 }
