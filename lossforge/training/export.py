@@ -38,7 +38,8 @@ def export_run(run: Run, output: str | Path | None = None, console: Console | No
     try:
         task.network.load_weights(str(run.path / files.WEIGHTS))
     except ValueError as error:
-        raise RecipeError(f"The weights of {run.path} do not fit its recipe: {error}") from None
+        reason = str(error).split(" Target variable")[0][:300]
+        raise RecipeError(f"The weights of {run.path} do not fit its recipe: {reason}") from None
     path = Path(output) if output else run.path / files.EXPORT
     task.export(path)
     images = next(iter(data.validation))[0]
