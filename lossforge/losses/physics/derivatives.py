@@ -12,8 +12,8 @@ from keras import ops
 def partial_derivative(function: Callable[[Any], Any], axis: int) -> Callable[[Any], Any]:
     """The derivative of a function of points (batch, D) by one coordinate, again such a function.
 
-    Forward mode: all outputs at once, and a second derivative is the derivative of the derivative,
-    with no persistent tape. Each row of the result must depend on its own row of the input alone,
+    All outputs at once, and a second derivative is the derivative of the derivative, with no
+    persistent tape. Each row of the result must depend on its own row of the input alone,
     so call a network that has batch normalisation with `training=False`.
 
     >>> slope = partial_derivative(lambda x: x**3, axis=0)
@@ -37,12 +37,7 @@ def partial_derivative(function: Callable[[Any], Any], axis: int) -> Callable[[A
         direction = ops.one_hot(axis, size, dtype=points.dtype) * ops.ones_like(points)
         backend = keras.backend.backend()
         if backend == "tensorflow":
-            import tensorflow as tf
-
-            with tf.autodiff.ForwardAccumulator(points, direction) as forward:
-                value = function(points)
-            slope = forward.jvp(value, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return slope
+            return _pushed_forward(function, points, direction)
         if backend == "jax":
             import jax
 
@@ -50,6 +45,24 @@ def partial_derivative(function: Callable[[Any], Any], axis: int) -> Callable[[A
         raise NotImplementedError(f"partial_derivative has no {backend} version.")
 
     return derivative
+
+
+def _pushed_forward(function: Callable[[Any], Any], points: Any, direction: Any) -> Any:
+    """Forward mode as two reverse passes, because TensorFlow's own cannot be nested and trained.
+
+    The gradient pulled back is linear in what it is pulled from: its slope there is the answer.
+    """
+    import tensorflow as tf
+
+    zero = tf.UnconnectedGradients.ZERO
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(points)
+            value = function(points)
+        cotangent = tf.ones_like(value)
+        outer.watch(cotangent)
+        pulled = inner.gradient(value, points, cotangent, unconnected_gradients=zero)
+    return outer.gradient(pulled, cotangent, direction, unconnected_gradients=zero)
 
 
 def residual_attention(
