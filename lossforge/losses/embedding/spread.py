@@ -1,4 +1,4 @@
-"""Regularisers of embeddings, which no label needs: apart, uniform, uncorrelated, of one length."""
+"""Regularisers of embeddings, which no label needs: uniform, uncorrelated, of one length."""
 
 from __future__ import annotations
 
@@ -10,48 +10,6 @@ from lossforge.losses.base import Loss, check_range
 from lossforge.losses.regression.differences import safe_sqrt
 from lossforge.losses.regression.in_batch import examples
 from lossforge.ranges import Float
-
-
-class KoLeo(Loss):
-    """Pushes each embedding away from its nearest neighbour: the Kozachenko-Leonenko entropy.
-
-        loss_i = -log(min_{j != i} |x_i - x_j| + epsilon),   x = y_pred / |y_pred|
-
-    Reads: y_true: not used; y_pred: (batch, D) embeddings.
-    Returns: (batch,); below 0 where the neighbour is more than 1 away.
-    Edges: neighbours are found by one product, O(B^2) memory, and their distance computed from
-        the difference, which keeps its digits. An example alone costs 0. Embeddings that are equal
-        have no direction to part in.
-    Source: Sablayrolles et al. 2019, Spreading vectors for similarity search.
-
-    >>> round(float(KoLeo()([0, 1], [[1.0, 0.0], [0.0, 1.0]])), 4)
-    -0.3466
-
-    Args:
-        epsilon: the smallest distance, > 0.
-    """
-
-    batch_coupled = True
-    kinds = ("spread",)
-    source = "Sablayrolles et al. 2019, Spreading vectors for similarity search"
-    minimum = None
-    variants = ({}, {"epsilon": 1e-2})
-    memory = "O(B^2)"
-
-    def __init__(self, epsilon: float = 1e-8, **base: Any) -> None:
-        super().__init__(**base)
-        self.epsilon = check_range("KoLeo", "epsilon", epsilon, 1e-12)
-
-    def call_valid(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
-        counts, x = examples(counts), directions(y_pred)
-        pair = pairs(counts, x)
-        cosine = ops.where(pair > 0, ops.matmul(x, ops.transpose(x)), -4.0)
-        nearest = ops.argmax(ops.stop_gradient(cosine), axis=-1)
-        difference = x - ops.take(x, nearest, axis=0)
-        distance = safe_sqrt(ops.sum(ops.square(difference), axis=-1))
-        alone = ops.logical_not(ops.any(pair > 0, axis=-1))
-        loss = -ops.log(ops.where(alone, ops.ones_like(distance), distance + self.epsilon))
-        return ops.where(alone, 0.0 * distance, loss)
 
 
 class Uniformity(Loss):

@@ -9,15 +9,6 @@ def _directions(y_pred):
     return [row / math.hypot(*row) for row in y_pred]
 
 
-def ko_leo(y_true, y_pred, epsilon):
-    x = _directions(y_pred)
-    values = []
-    for i in range(len(x)):
-        nearest = min(math.dist(x[i], x[j]) for j in range(len(x)) if j != i)
-        values.append(-math.log(nearest + epsilon))
-    return np.array(values)
-
-
 def uniformity(y_true, y_pred, t):
     x = _directions(y_pred)
     terms = [math.exp(-t * math.dist(x[i], x[j]) ** 2) for i in range(len(x)) for j in range(i)]
