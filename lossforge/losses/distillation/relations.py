@@ -143,7 +143,7 @@ class CorrelationCongruence(InBatchRelations):
     Returns: (batch,).
     Source: Peng et al. 2019, Correlation Congruence for Knowledge Distillation, equations 6 and 8.
 
-    >>> float(CorrelationCongruence()([[0.0], [1.0]], [[5.0], [6.0]]))
+    >>> float(CorrelationCongruence(normalise=False)([[0.0], [1.0]], [[5.0], [6.0]]))
     0.0
 
     Args:
