@@ -42,6 +42,14 @@ def _boxes(rng: np.random.Generator, batch: int) -> np.ndarray:
     return np.concatenate([corner, corner + rng.uniform(0.1, 0.4, (batch, 3, 2))], axis=-1)
 
 
+def _draw_rotated_boxes(rng, batch):
+    def boxes():
+        centre, sides = rng.uniform(0.0, 1.0, (batch, 3, 2)), rng.uniform(0.1, 0.5, (batch, 3, 2))
+        return np.concatenate([centre, sides, rng.uniform(-3.0, 3.0, (batch, 3, 1))], axis=-1)
+
+    return boxes(), boxes()
+
+
 def _logits(y: np.ndarray) -> np.ndarray:
     return 80.0 * y - 40.0
 
@@ -289,6 +297,12 @@ KINDS: dict[str, Kind] = {
             "boxes",
             "y_true, y_pred (batch, N, 4) x1 y1 x2 y2 of one unit, x1 <= x2 and y1 <= y2",
             lambda rng, batch: (_boxes(rng, batch), _boxes(rng, batch)),
+            lambda y: y.copy(),
+        ),
+        Kind(
+            "rotated_boxes",
+            "y_true, y_pred (batch, N, 5) centre x, y, width, height of one unit, angle in radians",
+            _draw_rotated_boxes,
             lambda y: y.copy(),
         ),
         Kind(
