@@ -161,6 +161,21 @@ def _draw_class_quality(rng, batch):
     return np.eye(5)[ids] * quality[:, None], rng.normal(0.0, 2.0, (batch, 5))
 
 
+def _draw_label_sequence(rng, batch):
+    labels = rng.integers(1, 5, (batch, 3))
+    labels[0] = 2, 2, 3  # a repetition
+    labels[1::3, 2] = -1
+    labels[2::4] = -1  # no label at all
+    return labels, rng.normal(0.0, 2.0, (batch, 6, 5))
+
+
+def _spelling(labels: np.ndarray) -> np.ndarray:
+    """Logits of frames in which a blank (class 0) follows each label."""
+    frames = np.zeros((len(labels), 6), dtype=int)
+    frames[:, ::2] = np.maximum(labels, 0)
+    return _logits(np.eye(5)[frames])
+
+
 def _between_bins(y: np.ndarray) -> np.ndarray:
     return _log_of(np.maximum(1.0 - np.abs(y[..., None] - np.arange(5)), 0.0), 1e-30)
 
@@ -589,6 +604,14 @@ KINDS: dict[str, Kind] = {
             _draw_views,
             lambda y: y.copy(),
             extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
+        ),
+        Kind(
+            "label_sequence",
+            "y_true (batch, L) class ids, padded by -1; y_pred (batch, T, C) probabilities or "
+            "logits a frame, class 0 blank",
+            _draw_label_sequence,
+            _spelling,
+            "softmax",
         ),
     )
 }
