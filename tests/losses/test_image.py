@@ -76,6 +76,12 @@ def test_total_variation_does_not_grow_with_the_image():
     assert values[0] == pytest.approx(values[1], rel=0.1)
 
 
+def test_gmsd_has_a_finite_gradient_where_square_roots_are_of_zero(images):
+    flat = np.full_like(images[0], 0.5)
+    for pair in ((images[0], images[0]), (flat, flat), (images[0], flat)):
+        assert np.all(np.isfinite(gradient_of(lossforge.GMSD(), *pair)))
+
+
 def test_focal_frequency_says_which_patches_do_not_fit(images):
     with pytest.raises(ValueError, match="patches=7"):
         lossforge.FocalFrequency(patches=7)(*images)
@@ -91,6 +97,7 @@ def test_focal_frequency_says_which_patches_do_not_fit(images):
         (lambda: lossforge.ImageGradient(operator="prewitt"), "'prewitt'"),
         (lambda: lossforge.Fourier(power=3), "3"),
         (lambda: lossforge.Charbonnier(epsilon=0.0), "epsilon"),
+        (lambda: lossforge.GMSD(stability=0.0), "stability"),
     ],
 )
 def test_a_bad_argument_is_named(make, words):
