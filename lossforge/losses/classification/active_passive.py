@@ -26,8 +26,8 @@ class SymmetricCrossEntropy(Loss):
     Source: Wang et al. 2019, Symmetric Cross Entropy for Robust Learning with Noisy Labels,
         equations 5 to 7.
 
-    >>> float(SymmetricCrossEntropy()([0], [[1.0, 0.0]]))
-    0.0
+    >>> round(float(SymmetricCrossEntropy(alpha=0.0)([0], [[0.25, 0.75]])), 4)
+    3.0
 
     Args:
         alpha: weight of cross-entropy, >= 0; the paper's 0.1 (6 for many classes).
@@ -88,8 +88,8 @@ class ActivePassive(Loss):
     Source: Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels, equations
         5, 10 and 13.
 
-    >>> float(ActivePassive()([0], [[1.0, 0.0]]))
-    0.0
+    >>> round(float(ActivePassive(passive="mae")([0], [[0.5, 0.5]])), 4)
+    1.5
 
     Args:
         alpha: weight of the active loss, >= 0; the paper's 1 (10 for many classes).

@@ -27,8 +27,8 @@ class Bootstrapping(Loss):
     Source: Reed et al. 2015, Training Deep Neural Networks on Noisy Labels with Bootstrapping,
         equations 6 and 7.
 
-    >>> float(Bootstrapping()([0], [[1.0, 0.0]]))
-    0.0
+    >>> round(float(Bootstrapping()([0], [[0.5, 0.5]])), 4)
+    0.6931
 
     Args:
         beta: trust in the labels, in [0, 1]; the paper's 0.95 for soft and 0.8 for hard.

@@ -96,8 +96,8 @@ class LDAM(Loss):
     Source: Cao et al. 2019, Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss,
         equations 11 to 13; the scale is the authors' code's.
 
-    >>> float(LDAM(class_counts=(16, 1))([0], [[1.0, -1.0]]))
-    0.0
+    >>> round(float(LDAM((16, 1), margin=0.4, scale=1.0)([0], [[0.2, 0.0]])), 4)  # log 2
+    0.6931
 
     Args:
         class_counts: examples of each class in the training set, > 0.

@@ -91,8 +91,8 @@ class TaylorCrossEntropy(LabelLoss):
     Returns: (batch, ...), at most 1 + 1/2 + ... + 1/order.
     Source: Feng et al. 2020, Can Cross Entropy Loss Be Robust to Label Noise?, equation 8.
 
-    >>> float(TaylorCrossEntropy(order=2)([0], [[0.0, 1.0]]))
-    1.5
+    >>> round(float(TaylorCrossEntropy(order=2)([0], [[0.5, 0.5]])), 4)
+    0.625
 
     Args:
         order: a whole number from 1 (absolute error) to 64; the paper's 2 to 6.
@@ -135,8 +135,8 @@ class PHuberCrossEntropy(LabelLoss):
     Returns: (batch, ...), at most 1 + log tau.
     Source: Menon et al. 2020, Can Gradient Clipping Mitigate Label Noise?, equation 8.
 
-    >>> float(PHuberCrossEntropy(tau=1.0)([0], [[0.0, 1.0]]))
-    1.0
+    >>> round(float(PHuberCrossEntropy(tau=1.0)([0], [[0.25, 0.75]])), 4)
+    0.75
 
     Args:
         tau: >= 1; the paper's 2 to 10. 1 is absolute error.
@@ -252,8 +252,8 @@ class AEL(LabelLoss):
     Returns: (batch, ...).
     Source: Zhou et al. 2021, Asymmetric Loss Functions for Learning with Noisy Labels, section 4.
 
-    >>> float(AEL()([0], [[1.0, 0.0]]))
-    0.0
+    >>> round(float(AEL(a=1.0)([0], [[0.5, 0.5]])), 4)  # exp(-1/2) - exp(-1)
+    0.2387
 
     Args:
         a: > 0; the paper's 2.5 to 5.

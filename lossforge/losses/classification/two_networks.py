@@ -32,8 +32,8 @@ class CoTeaching(Loss):
     Source: Han et al. 2018, Co-teaching: Robust Training of Deep Neural Networks with Extremely
         Noisy Labels, algorithm 1.
 
-    >>> float(CoTeaching()([0], [[[1.0, 0.0], [1.0, 0.0]]]))
-    0.0
+    >>> round(float(CoTeaching()([0], [[[0.5, 0.5], [1.0, 0.0]]])), 4)  # log 2
+    0.6931
 
     Args:
         keep: share of examples to learn from, in (0, 1].
@@ -73,8 +73,8 @@ class JoCoR(Loss):
     Source: Wei et al. 2020, Combating Noisy Labels by Agreement: A Joint Training Method with
         Co-Regularization, equations 1 to 5.
 
-    >>> float(JoCoR()([0], [[[1.0, 0.0], [1.0, 0.0]]]))
-    0.0
+    >>> round(float(JoCoR(agreement=0.5)([0], [[[0.5, 0.5], [0.5, 0.5]]])), 4)  # log 2
+    0.6931
 
     Args:
         agreement: weight of agreement against the labels, in [0, 1]; the paper's lambda.
@@ -136,8 +136,8 @@ class GeneralisedJensenShannon(Loss):
     Source: Englesson and Azizpour 2021, Generalized Jensen-Shannon Divergence Loss for Learning
         with Noisy Labels, equations 3 to 5.
 
-    >>> float(GeneralisedJensenShannon()([0], [[1.0, 0.0]]))
-    0.0
+    >>> round(float(GeneralisedJensenShannon(share=0.5)([0], [[0.0, 1.0]])), 4)  # at its most
+    2.0
 
     Args:
         share: of the label in the mean, in [0.001, 0.999]; the paper's pi_1.
@@ -166,7 +166,8 @@ class GeneralisedJensenShannon(Loss):
         rest = 1.0 - self.share
         log_mean = ops.logsumexp(log_p, axis=1) - math.log(y_pred.shape[1])
         of_label = ops.where(labelled, log_y + math.log(self.share), NEVER)
-        log_m = ops.logaddexp(of_label, log_mean + math.log(rest))
+        of_views = log_mean + math.log(rest)
+        log_m = ops.logsumexp(ops.stack([of_label, of_views]), axis=0)
         from_label = ops.sum(targets * (log_y - log_m), axis=-1)
         gaps = ops.exp(log_p) * (log_p - log_m[:, None])
         from_views = ops.sum(gaps, axis=(1, 2)) / y_pred.shape[1]
