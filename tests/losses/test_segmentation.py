@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 import lossforge
+from lossforge.losses.segmentation.distance_maps import distance_to, signed_distance
 from lossforge.losses.segmentation.regions import RegionLoss
 from lossforge.testing import gradient_of, values_of
 
@@ -96,7 +98,8 @@ def test_ids_column_ids_and_one_hot_targets_give_equal_values(cls):
 
 @pytest.mark.parametrize("cls", region_losses("mask"))
 def test_one_channel_masks_need_no_channel_axis_in_the_target(cls):
-    y, p = sigmoid_masks(2, (5, 6, 1))
+    y, p = np.zeros((2, 5, 6, 1)), RNG.uniform(0.05, 0.2, (2, 5, 6, 1))
+    y[:, 1:4, 1:5] = 1.0
     expected = values_of(cls(), y, p)
     np.testing.assert_allclose(values_of(cls(), y[..., 0], p), expected, rtol=1e-6)
     assert np.any(expected != 0)
@@ -234,6 +237,108 @@ def test_a_model_of_masks_trains_with_pixel_weights():
     assert np.all(np.isfinite(history.history["loss"]))
 
 
+def test_lovasz_of_a_hard_prediction_is_one_minus_iou():
+    y, _ = sigmoid_masks(4, (6, 7, 1))
+    p = RNG.integers(0, 2, y.shape).astype(float)
+    inter, union = (y * p).sum((1, 2, 3)), np.maximum(y, p).sum((1, 2, 3))
+    np.testing.assert_allclose(values_of(lossforge.Lovasz(), y, p), 1 - inter / union, rtol=1e-5)
+    hinge = values_of(lossforge.LovaszHinge(), y, 2 * p - 1)  # errors of 0 or 2
+    np.testing.assert_allclose(hinge, 2 * (1 - inter / union), rtol=1e-5)
+
+
+def test_lovasz_counts_the_classes_that_are_present_or_all():
+    p = softmax_masks(1)[1]
+    ids = np.zeros((1, 6, 7), int)
+    present = values_of(lossforge.Lovasz(), ids, p)[0]
+    assert present == pytest.approx((1 - p[..., 0]).mean(), rel=1e-5)
+    expected = (present + p[..., 1].max() + p[..., 2].max()) / 3
+    assert values_of(lossforge.Lovasz(classes="all"), ids, p)[0] == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_generalised_dice_of_a_large_image_with_a_rare_class_is_not_swallowed_by_smooth():
+    ids = np.zeros((1, 128, 128), int)
+    ids[0, :2, :2] = 1
+    missed = np.eye(3)[np.zeros_like(ids)]
+    assert values_of(lossforge.GeneralisedDice(), ids, missed)[0] > 0.3
+    assert values_of(lossforge.GeneralisedDice(), ids, np.eye(3)[ids])[0] == pytest.approx(0.0)
+
+
+def test_wasserstein_dice_forgives_what_is_near():
+    near = [[0.0, 1.0, 1.0], [1.0, 0.0, 0.2], [1.0, 0.2, 0.0]]
+    ids, taken_for = np.array([[0, 1, 1]]), np.eye(3)[[[0, 2, 2]]]
+    values = [values_of(lossforge.WassersteinDice(m), ids, taken_for)[0] for m in (near, None)]
+    assert values[0] < 0.5 * values[1]
+
+
+@pytest.mark.parametrize("shape", [(40,), (9, 33), (3, 20, 18)])
+def test_distance_maps_equal_those_of_scipy(shape):
+    mask = RNG.uniform(size=(2, *shape, 2)) < 0.1
+    mask[..., 0, :] = True
+    actual = np.array(distance_to(mask))
+    for image in np.ndindex(2, 2):
+        one = mask[image[0], ..., image[1]]
+        expected = distance_transform_edt(~one)
+        np.testing.assert_allclose(actual[image[0], ..., image[1]], expected, rtol=1e-6)
+
+
+def test_boundary_reads_precomputed_distance_maps():
+    y, p = sigmoid_masks()
+    maps = np.array(signed_distance(y > 0.5))
+    expected = values_of(lossforge.Boundary(), y, p)
+    actual = values_of(lossforge.Boundary(precomputed=True), maps, p)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "cls", [lossforge.Boundary, lossforge.HausdorffDistance, lossforge.HausdorffErosion]
+)
+def test_errors_far_from_the_object_cost_more(cls):
+    y = np.zeros((1, 20, 20, 1))
+    y[:, 2:6, 2:6] = 1.0
+    costs = []
+    for size in (2, 4):
+        p = y.copy()
+        p[:, 14 : 14 + size, 14 : 14 + size] = 1.0
+        near = y.copy()
+        near[:, 6, 2:6] = 1.0
+        costs.append(values_of(cls(), y, p)[0])
+        assert costs[-1] >= values_of(cls(), y, near)[0]
+    assert costs[1] > costs[0]
+
+
+def test_cl_dice_of_one_channel_sees_a_gap_in_a_vessel():
+    y = np.zeros((1, 15, 15, 1))
+    y[:, 6:9] = 1.0
+    gap, thin = y.copy(), y.copy()
+    gap[:, 6:9, 6:9] = 0.0
+    thin[:, 6] = 0.0
+    loss = lossforge.ClDice()
+    assert values_of(loss, y, y)[0] == pytest.approx(0.0, abs=1e-6)
+    assert values_of(loss, y, gap)[0] > 0.05
+    dice = lossforge.Dice()
+    assert values_of(dice, y, thin)[0] > values_of(dice, y, gap)[0]
+    assert values_of(loss, y, thin)[0] < values_of(loss, y, gap)[0]
+    assert np.any(gradient_of(loss, y, 0.9 * gap + 0.05) != 0)
+
+
+def test_auto_seg_with_straight_curves_is_the_soft_iou():
+    y, p = sigmoid_masks()
+    line = [[0.2, 0.2], [0.5, 0.5], [0.7, 0.7]]
+    straight = values_of(lossforge.AutoSeg(intersection=line, union=line), y, p)
+    np.testing.assert_allclose(straight, values_of(lossforge.Jaccard(), y, p), rtol=1e-5)
+
+
+def test_region_mutual_information_sees_structure_that_pixels_alone_do_not():
+    y = np.tile([[0.0, 1.0], [1.0, 0.0]], (4, 4))[None, ..., None]
+    loss = lossforge.RegionMutualInformation(window=2)
+    shifted = np.roll(y, 1, axis=1)
+    assert values_of(loss, y, shifted)[0] == pytest.approx(values_of(loss, y, y)[0], abs=1e-5)
+    noise = RNG.permutation(y.ravel()).reshape(y.shape)
+    assert values_of(loss, y, noise)[0] > values_of(loss, y, y)[0] + 0.1
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -245,6 +350,18 @@ def test_a_model_of_masks_trains_with_pixel_weights():
         (lambda: lossforge.Tversky(beta=float("nan")), "beta"),
         (lambda: lossforge.FocalTversky(gamma=0), "gamma"),
         (lambda: lossforge.FocalTversky(alpha=2), "alpha"),
+        (lambda: lossforge.Lovasz(classes="some"), "classes"),
+        (lambda: lossforge.GeneralisedDice(weighting="cubic"), "weighting"),
+        (lambda: lossforge.WassersteinDice([[0.0, 1.0]]), "square"),
+        (lambda: lossforge.WassersteinDice([[0.5, 1.0], [1.0, 0.0]]), "itself"),
+        (lambda: lossforge.AutoSeg(union=[[0.5, 0.1], [0.4, 0.2], [0.6, 0.3]]), "union"),
+        (lambda: lossforge.HausdorffDistance(alpha=0), "alpha"),
+        (lambda: lossforge.HausdorffErosion(erosions=0), "erosions"),
+        (lambda: lossforge.ClDice(smooth=0), "smooth"),
+        (lambda: lossforge.SkeletonRecall(width=-1), "width"),
+        (lambda: lossforge.SensitivitySpecificity(ratio=2), "ratio"),
+        (lambda: lossforge.ExponentialLogarithmic(dice_weight=2), "dice_weight"),
+        (lambda: lossforge.RegionMutualInformation(window=0), "window"),
     ],
 )
 def test_bad_arguments_are_named(make, message):
