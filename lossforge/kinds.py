@@ -50,6 +50,11 @@ def _draw_rotated_boxes(rng, batch):
     return boxes(), boxes()
 
 
+def _draw_tags(rng, batch):
+    real = np.resize([[1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0], [1.0] * 4], (batch, 4))
+    return real, rng.normal(size=(batch, 4, 2))
+
+
 def _logits(y: np.ndarray) -> np.ndarray:
     return 80.0 * y - 40.0
 
@@ -162,18 +167,18 @@ def _draw_class_quality(rng, batch):
 
 
 def _draw_label_sequence(rng, batch):
-    labels = rng.integers(1, 5, (batch, 3))
+    labels = rng.integers(1, 4, (batch, 3))
     labels[0] = 2, 2, 3  # a repetition
     labels[1::3, 2] = -1
     labels[2::4] = -1  # no label at all
-    return labels, rng.normal(0.0, 2.0, (batch, 6, 5))
+    return labels, rng.normal(0.0, 2.0, (batch, 5, 4))
 
 
 def _spelling(labels: np.ndarray) -> np.ndarray:
     """Logits of frames in which a blank (class 0) follows each label."""
-    frames = np.zeros((len(labels), 6), dtype=int)
+    frames = np.zeros((len(labels), 5), dtype=int)
     frames[:, ::2] = np.maximum(labels, 0)
-    return _logits(np.eye(5)[frames])
+    return _logits(np.eye(4)[frames])
 
 
 def _between_bins(y: np.ndarray) -> np.ndarray:
@@ -319,6 +324,13 @@ KINDS: dict[str, Kind] = {
             "y_true, y_pred (batch, N, 5) centre x, y, width, height of one unit, angle in radians",
             _draw_rotated_boxes,
             lambda y: y.copy(),
+        ),
+        Kind(
+            "tags",
+            "y_true (batch, N) 1 for objects, 0 for padding; y_pred (batch, N, P) tags of the P "
+            "points of each object",
+            _draw_tags,
+            lambda y: np.broadcast_to(10.0 * np.arange(4.0)[:, None], (len(y), 4, 2)).copy(),
         ),
         Kind(
             "embedding",

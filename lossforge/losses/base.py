@@ -58,6 +58,8 @@ class Loss(keras.losses.Loss):
     """True where the value of an example depends on the others in the batch (`call_valid`)."""
     detached: ClassVar[bool] = False
     """True where the paper holds a part of the formula constant in the gradient."""
+    reweighted: ClassVar[bool] = False
+    """True where that part is a weight that may grow as an example improves, and its value too."""
     wraps: ClassVar[bool] = False
     """True for a loss over other losses: not a candidate by itself."""
     open_arguments: ClassVar[bool] = False

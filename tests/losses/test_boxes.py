@@ -147,3 +147,18 @@ def test_rotated_losses_ask_for_five_numbers():
 def test_unknown_modes_are_refused(name):
     with pytest.raises(ValueError, match=f"{name}: mode must be one of .* got 'cosine'"):
         getattr(lossforge, name)(mode="cosine")
+
+
+def test_focal_eiou_never_pushes_a_box_away():
+    """With the gradient of its factor, boxes of little overlap would be pushed apart."""
+    a, b = np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([[0.9, 0.9, 1.9, 1.9]])
+    pull = gradient_of(lossforge.EIoU(), a, b)
+    focal = gradient_of(lossforge.FocalEIoU(gamma=0.5), a, b)
+    np.testing.assert_allclose(focal, (0.01 / 1.99) ** 0.5 * pull, rtol=1e-4)
+
+
+def test_focal_eiou_of_gamma_0_is_eiou():
+    plain = values_of(lossforge.EIoU(), A, B)
+    touching = values_of(lossforge.IoU(), A, B) < 1
+    focal = values_of(lossforge.FocalEIoU(gamma=0.0), A, B)
+    np.testing.assert_allclose(focal[touching], plain[touching], rtol=1e-6)
