@@ -55,6 +55,13 @@ def _draw_tags(rng, batch):
     return real, rng.normal(size=(batch, 4, 2))
 
 
+def _draw_relevance(rng, batch):
+    grades = rng.integers(0, 4, (batch, 6)).astype(float)
+    grades[1::3, 4:] = -1.0  # a list with padding, and one without relevant items
+    grades[5::6] = 0.0
+    return grades, rng.normal(size=(batch, 6))
+
+
 def _logits(y: np.ndarray) -> np.ndarray:
     return 80.0 * y - 40.0
 
@@ -105,6 +112,11 @@ def _draw_class_mask(rng, batch):
 def _draw_logits_and_norm(rng, batch):
     ids, logits = _draw_ids(rng, batch)
     return ids, np.concatenate([logits, rng.uniform(0.1, 2.0, (batch, 1))], axis=-1)
+
+
+def _draw_logits_and_target(rng, batch):
+    ids, logits = _draw_ids(rng, batch)
+    return ids, np.stack([logits, rng.dirichlet(np.ones(5), batch)], axis=1)
 
 
 def _draw_two_networks(rng, batch):
@@ -286,6 +298,12 @@ KINDS: dict[str, Kind] = {
             lambda ids: np.concatenate([_logits(np.eye(5)[ids]), np.ones((len(ids), 1))], 1),
         ),
         Kind(
+            "logits_and_target",
+            "y_true (batch,) class ids; y_pred (batch, 2, C) logits, then running probabilities",
+            _draw_logits_and_target,
+            lambda ids: np.stack([_logits(np.eye(5)[ids]), np.eye(5)[ids]], axis=1),
+        ),
+        Kind(
             "two_networks",
             "y_true (batch,) class ids or (batch, C) one-hot; y_pred (batch, 2, C) predictions of "
             "two networks or views",
@@ -331,6 +349,20 @@ KINDS: dict[str, Kind] = {
             "points of each object",
             _draw_tags,
             lambda y: np.broadcast_to(10.0 * np.arange(4.0)[:, None], (len(y), 4, 2)).copy(),
+        ),
+        Kind(
+            "relevance",
+            "y_true (batch, N) grades of a list's items, below 0 for padding; y_pred (batch, N) "
+            "scores, whose order counts",
+            _draw_relevance,
+            lambda y: 20.0 * y,
+        ),
+        Kind(
+            "grades",
+            "y_true (batch, N) grades of a list's items, below 0 for padding; y_pred (batch, N) "
+            "scores, equal to the grades but for a constant",
+            _draw_relevance,
+            lambda y: y.copy(),
         ),
         Kind(
             "embedding",
