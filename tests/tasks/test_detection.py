@@ -76,7 +76,7 @@ def test_the_small_retinanet_is_small_and_wants_a_fitting_image():
         small_retinanet(10, image_size=100)
 
 
-MODELS = ["small_retinanet"]
+MODELS = ["small_retinanet", "keras_cv:retinanet", "keras_cv:yolo_v8"]
 
 
 @pytest.mark.parametrize("model", MODELS)

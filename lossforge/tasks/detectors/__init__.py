@@ -10,6 +10,7 @@ from lossforge.errors import RecipeError, unknown_name
 DETECTORS = {
     "small_retinanet": "lossforge.tasks.detectors.small_retinanet:small_retinanet",
     "keras_cv:retinanet": "lossforge.tasks.detectors.keras_cv:retinanet",
+    "keras_cv:retinanet_resnet50": "lossforge.tasks.detectors.keras_cv:retinanet_resnet50",
     "keras_cv:yolo_v8": "lossforge.tasks.detectors.keras_cv:yolo_v8",
     "keras_hub:retinanet": "lossforge.tasks.detectors.keras_hub:retinanet",
 }

@@ -45,8 +45,8 @@ def small_retinanet(num_classes: int, image_size: int = 96, width: int = 16) -> 
     coarse = _convolution(coarse, channels)
 
     per_cell = len(SIZES[0])
-    class_head = _head("classification", channels, per_cell * num_classes, prior=PRIOR)
-    box_head = _head("box", channels, per_cell * 4)
+    class_head = prediction_head("classification", channels, per_cell * num_classes, prior=PRIOR)
+    box_head = prediction_head("box", channels, per_cell * 4)
     logits = [layers.Reshape((-1, num_classes))(class_head(level)) for level in (fine, coarse)]
     offsets = [layers.Reshape((-1, 4))(box_head(level)) for level in (fine, coarse)]
     outputs = {
@@ -76,7 +76,9 @@ def _residual(x):
     return layers.Activation("relu")(layers.Add()([x, y]))
 
 
-def _head(name: str, channels: int, outputs: int, prior: float | None = None) -> keras.Sequential:
+def prediction_head(
+    name: str, channels: int, outputs: int, prior: float | None = None
+) -> keras.Sequential:
     """Shared by all levels. The last bias makes every anchor a probable background."""
     bias = 0.0 if prior is None else -math.log((1 - prior) / prior)
     return keras.Sequential(
