@@ -10,7 +10,20 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("callbacks", "errors", "kinds", "losses", "schedules", "spec", "tasks", "testing")
+_MODULES = (
+    "callbacks",
+    "errors",
+    "heads",
+    "kinds",
+    "losses",
+    "metrics",
+    "miners",
+    "regularizers",
+    "schedules",
+    "spec",
+    "tasks",
+    "testing",
+)
 _HOMES = {
     "Recipe": "lossforge.recipe",
     "Reading": "lossforge.recipe",
