@@ -100,7 +100,8 @@ def _conclude(plan: Plan, screen: _Screen, console: Console) -> None:
         return
     directory = Path(plan.directory)
     report.write(screen.study, directory, screen.score, plan.recipe)
-    table = Table("trial", screen.score, "to baseline", "losses")
+    table = Table("trial", screen.score, "to baseline")
+    table.add_column("losses", overflow="fold")
     for row in report.rows(screen.study):
         table.add_row(*row)
     console.print(table)
