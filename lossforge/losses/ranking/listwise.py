@@ -162,5 +162,6 @@ class NeuralSort(ListLoss):
             place[None, :, None] < (first + tied)[:, None, :],
         )
         here = ops.logical_and(here, real[:, None, :])
-        total = ops.sum(ops.where(here, log_p / ops.maximum(tied, 1.0)[:, None, :], 0.0), (1, 2))
-        return -total / ops.maximum(count, 1.0)
+        share = 1.0 / ops.maximum(tied, 1.0)[:, None, :]
+        total = ops.sum(ops.where(here, -log_p * share, 0.0), axis=(1, 2))
+        return total / ops.maximum(count, 1.0)
