@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from lossforge.losses.base import check_range
+from lossforge.losses.base import check_range, mean_over_last_axis
 from lossforge.losses.classification import log_probabilities as logp
 from lossforge.losses.segmentation.overlap import cost, power
 from lossforge.losses.segmentation.regions import (
@@ -191,10 +191,10 @@ class ExponentialLogarithmic(RegionLoss):
     def score(self, y: Any, p: Any, weight: Any) -> Any:
         p, surprise = p
         shared, sizes = spatial_sum(overlap(y, p), weight), spatial_sum(y + p, weight)
-        dice = ops.mean(power(cost(2.0 * shared, sizes, self.smooth, "log"), self.gamma), axis=-1)
+        dice = mean_over_last_axis(power(cost(2.0 * shared, sizes, self.smooth, "log"), self.gamma))
         if weight is not None and weight.shape[-1] != surprise.shape[-1]:
             weight = ops.max(weight, axis=-1, keepdims=True)
-        labels = ops.mean(spatial_mean(surprise, weight), axis=-1)
+        labels = mean_over_last_axis(spatial_mean(surprise, weight))
         return self.dice_weight * dice + (1.0 - self.dice_weight) * labels
 
     def _weighed(self, surprise: Any, y: Any) -> Any:
