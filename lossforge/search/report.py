@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -18,7 +19,7 @@ def loss_text(trial: FrozenTrial) -> str:
     return ", ".join(f"{slot}: {text}" for slot, text in losses.items()) or "(not begun)"
 
 
-def baseline_of(study: optuna.Study) -> FrozenTrial | None:
+def baseline_of(study: optuna.Study) -> Any:
     return next((trial for trial in ranked(study) if is_baseline(trial)), None)
 
 

@@ -48,7 +48,7 @@ class _Screen:
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self.plan, self.console = plan, console
-        self.study: optuna.Study | None = None
+        self.study: Any = None
         self.score = ""
         self.start = time.monotonic()
         self.before = 0

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
@@ -51,7 +52,7 @@ def open_storage(storage: str | None, directory: Path) -> BaseStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         repair(path, lock)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
     except Exception as error:  # any driver may raise anything
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         place = storage or directory

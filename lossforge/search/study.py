@@ -26,7 +26,7 @@ def open_study(plan: Plan, direction: str) -> optuna.Study:
         return optuna.create_study(
             study_name=plan.study_name,
             storage=storage,
-            direction=direction,
+            direction=optuna.study.StudyDirection[direction.upper()],
             sampler=optuna.samplers.RandomSampler(),  # trials are sampled in the workers
             load_if_exists=True,
         )
@@ -130,7 +130,7 @@ def spent(study: optuna.Study) -> int:
     )
 
 
-def ranked(study: optuna.Study) -> list[FrozenTrial]:
+def ranked(study: optuna.Study) -> list[Any]:
     """Completed trials, best first."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = -1 if study.direction.name == "MAXIMIZE" else 1

@@ -1,7 +1,7 @@
 """The anchor grid of a one-stage detector, and which object each anchor answers for."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -44,10 +44,10 @@ def anchor_grid(
 class Matches(NamedTuple):
     """What each anchor should predict. All `(B, A)` but `boxes`."""
 
-    boxes: object  # (B, A, 4): the object the anchor overlaps most, meaningful where positive
-    labels: object  # int32 class of that object, -1 where not positive
-    positive: object  # bool: answers for that object
-    ignored: object  # bool: too close to call; neither an object nor background
+    boxes: Any  # (B, A, 4): the object the anchor overlaps most, meaningful where positive
+    labels: Any  # int32 class of that object, -1 where not positive
+    positive: Any  # bool: answers for that object
+    ignored: Any  # bool: too close to call; neither an object nor background
 
 
 def match_anchors(
