@@ -140,6 +140,12 @@ def _argument(node: ast.expr) -> Any:
 
 
 def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _literal(node.operand)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return -value
+    if isinstance(node, ast.Name) and node.id == "inf":
+        return float("inf")
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError):
