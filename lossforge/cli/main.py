@@ -13,7 +13,9 @@ from lossforge.errors import LossforgeError, unknown_name
 
 COMMANDS = {
     "export": "Write the SavedModel of a finished run, with decoding inside.",
+    "list": "List the losses, and what each reads.",
     "search": "Search the loss of a recipe, and compare it with the standard one.",
+    "show": "Show one loss: formula, tensors, search ranges, source.",
     "train": "Train a recipe once, with any loss.",
 }
 

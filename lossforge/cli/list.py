@@ -1,0 +1,45 @@
+"""lossforge list: the losses, and what each reads."""
+
+from __future__ import annotations
+
+import click
+
+from lossforge.cli import options
+
+
+@click.command("list")
+@click.option("--kind", metavar="NAME", help="Only losses that read this kind of tensors.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a loss.")
+def command(kind, as_json) -> None:
+    """List the losses: name, kinds of tensors that it reads, and purpose.
+
+    A loss over other losses reads what these read; its kinds are shown as "wraps".
+
+    \b
+    lossforge list
+    lossforge list --kind boxes
+    lossforge list --kind multiclass --json
+    """
+    import inspect
+    import json
+
+    from lossforge.errors import UsageError, unknown_name
+    from lossforge.kinds import KINDS
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(unknown_name("kind", kind, KINDS))
+    with options.quiet_start():
+        from lossforge.losses import LOSSES
+    rows = []
+    for name, cls in sorted(LOSSES.items()):
+        kinds = [] if cls.wraps else list(cls.kinds)
+        if kind is None or kind in kinds:
+            purpose = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+            rows.append({"name": name, "kinds": kinds, "purpose": purpose, "source": cls.source})
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    lines = [(row["name"], ",".join(row["kinds"]) or "wraps", row["purpose"]) for row in rows]
+    wide = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
+    for name, kinds, purpose in lines:
+        click.echo(f"{name:{wide[0]}}  {kinds:{wide[1]}}  {purpose}".rstrip())
