@@ -216,6 +216,10 @@ def _spelling(labels: np.ndarray) -> np.ndarray:
     return _logits(np.eye(4)[frames])
 
 
+def _draw_views(rng, batch):
+    return rng.integers(0, 5, batch), rng.normal(0.0, 2.0, (batch, 3, 5))
+
+
 def _between_bins(y: np.ndarray) -> np.ndarray:
     return _log_of(np.maximum(1.0 - np.abs(y[..., None] - np.arange(5)), 0.0), 1e-30)
 
@@ -720,6 +724,14 @@ KINDS: dict[str, Kind] = {
             "logits a frame, class 0 blank",
             _draw_label_sequence,
             _spelling,
+            "softmax",
+        ),
+        Kind(
+            "views",
+            "y_true (batch,) class ids or (batch, C) one-hot; y_pred (batch, V, C) probabilities "
+            "or logits of V views of an example, the clean one first",
+            _draw_views,
+            lambda ids: np.repeat(_logits(np.eye(5)[ids])[:, None], 3, axis=1),
             "softmax",
         ),
     )
