@@ -32,14 +32,14 @@ def command(kind, as_json) -> None:
         from lossforge.losses import LOSSES
     rows = []
     for name, cls in sorted(LOSSES.items()):
-        kinds = [] if cls.wraps else list(cls.kinds)
-        if kind is None or kind in kinds:
+        reads = [] if cls.wraps else list(cls.kinds)
+        if kind is None or kind in reads:
             purpose = inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
-            rows.append({"name": name, "kinds": kinds, "purpose": purpose, "source": cls.source})
+            rows.append({"name": name, "kinds": reads, "purpose": purpose, "source": cls.source})
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     lines = [(row["name"], ",".join(row["kinds"]) or "wraps", row["purpose"]) for row in rows]
     wide = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
-    for name, kinds, purpose in lines:
-        click.echo(f"{name:{wide[0]}}  {kinds:{wide[1]}}  {purpose}".rstrip())
+    for line in lines:
+        click.echo(f"{line[0]:{wide[0]}}  {line[1]:{wide[1]}}  {line[2]}".rstrip())
