@@ -94,7 +94,7 @@ class AsymmetricSingleLabel(Loss):
     Source: Ridnik et al. 2021, Asymmetric Loss for Multi-Label Classification; the form for one
         label is that of the authors' code.
 
-    >>> float(AsymmetricSingleLabel(label_smoothing=0.0)([1], [[0.0, 1.0]]))
+    >>> abs(float(AsymmetricSingleLabel(label_smoothing=0.0)([1], [[0.0, 1.0]])))
     0.0
 
     Args:
