@@ -216,7 +216,7 @@ def _spelling(labels: np.ndarray) -> np.ndarray:
     return _logits(np.eye(4)[frames])
 
 
-def _draw_views(rng, batch):
+def _draw_class_views(rng, batch):
     return rng.integers(0, 5, batch), rng.normal(0.0, 2.0, (batch, 3, 5))
 
 
@@ -727,10 +727,10 @@ KINDS: dict[str, Kind] = {
             "softmax",
         ),
         Kind(
-            "views",
+            "class_views",
             "y_true (batch,) class ids or (batch, C) one-hot; y_pred (batch, V, C) probabilities "
             "or logits of V views of an example, the clean one first",
-            _draw_views,
+            _draw_class_views,
             lambda ids: np.repeat(_logits(np.eye(5)[ids])[:, None], 3, axis=1),
             "softmax",
         ),

@@ -103,7 +103,7 @@ class AugMix(Loss):
         from_logits: whether predictions are logits.
     """
 
-    kinds = ("views",)
+    kinds = ("class_views",)
     source = "Hendrycks et al. 2020, AugMix"
     search = {"weight": Float(1.0, 20.0, log=True)}
     variants = (
