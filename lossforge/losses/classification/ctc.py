@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 from lossforge.losses.base import Loss, _combine, align
@@ -97,7 +100,7 @@ class CTC(Loss):
         skip = ops.cast(ops.where(ids == before, IMPOSSIBLE, 0.0), never.dtype)
         start = (ops.concatenate([after, never], axis=1), never, skip)
         by_time = [ops.swapaxes(x, 0, 1) for x in (spoken, silent, frames)]
-        (blanks, labels, _), _ = ops.scan(advance, start, tuple(by_time))
+        blanks, labels, _ = fold(advance, start, tuple(by_time))
         labels = ops.concatenate([never[:, :1], labels], axis=1)
         last = _count(present)[:, None]
         end = log_add(*(ops.take_along_axis(x, last, axis=1) for x in (blanks, labels)))
@@ -114,7 +117,21 @@ def advance(states: Any, frame: Any) -> Any:
     new_labels = spoken + log_add(labels, blanks[:, :-1], ended[:, :-1] + skip)
     exists = exists[:, None]
     states = ops.where(exists, new_blanks, blanks), ops.where(exists, new_labels, labels), skip
-    return states, None
+    return states
+
+
+def fold(step: Callable[[Any, Any], Any], states: Any, frames: Any) -> Any:
+    """The last states. Keras's own scan has no gradient under XLA on TensorFlow."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.foldl(step, frames, initializer=states)
+    return ops.scan(carried(step), states, frames)[0]
+
+
+@functools.cache
+def carried(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda states, frame: (step(states, frame), None)
 
 
 def log_add(*terms: Any) -> Any:
