@@ -59,7 +59,8 @@ def suggest(trial: Any, space: Candidates) -> dict[str, Loss]:
         if len(names) > 1:
             second = trial.suggest_categorical(f"{slot}.with", (NONE, *names))
             if second not in (NONE, first):
-                terms[second] = weight * WEIGHT.suggest(trial, f"{slot}.with.weight")
+                second_weight = weight * WEIGHT.suggest(trial, f"{slot}.with.weight")
+                terms[second] = float(f"{second_weight:.4g}")
         keep = None
         if trial.suggest_categorical(f"{slot}.hard", (False, True)):
             keep = HardExamples.search["keep"].suggest(trial, f"{slot}.keep")
