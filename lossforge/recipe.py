@@ -62,7 +62,16 @@ class Slot:
 
 
 class Task(Protocol):
-    """What differs between problems: how losses read outputs, scores, and the exported model."""
+    """What differs between problems: how losses read outputs, scores, and the exported model.
+
+    A task may have more, which is used where it exists:
+
+        trainable(losses) -> keras.Model     the model to train, in place of a `TermModel` over
+                                             `read`: for a generator with a critic
+        pictures(dataset) -> {name: image}   uint8 (H, W, 3): what a person would rather look at
+        deployable() -> keras.Model          images to named outputs in plain layers, for formats
+                                             that hold no more than a graph of them
+    """
 
     network: Any
     slots: Mapping[str, Slot]
@@ -92,6 +101,8 @@ class Recipe:
         steps_per_execution: batches a compiled call.
         candidates: names of the losses that a search may put in each slot; by default every loss
             of the slot's Kinds.
+        callbacks: builds the callbacks that belong to the recipe (warm-up, annealing); called with
+            the total number of steps, anew for each training.
     """
 
     name: str
@@ -104,6 +115,7 @@ class Recipe:
     direction: str = "maximize"
     steps_per_execution: int = 1
     candidates: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    callbacks: Callable[[int], Sequence[Any]] = lambda steps: ()
 
     def __post_init__(self) -> None:
         if self.direction not in ("maximize", "minimize"):

@@ -71,7 +71,10 @@ def train(
     data = recipe.data(seed) if data is None else data
     task = recipe.task(data)
     fitted = fit_slots(recipe, task.slots, losses or {})
-    model = TermModel(task.network, task.read, fitted)
+    if hasattr(task, "trainable"):
+        model = task.trainable(fitted)
+    else:
+        model = TermModel(task.network, task.read, fitted)
     epochs = epochs or recipe.epochs
     steps = steps_in(data.train)
     model.compile(
@@ -85,7 +88,12 @@ def train(
         epochs=epochs,
         verbose=0,
         shuffle=False,  # the data brings its own order
-        callbacks=[nan, TaskMetrics(task, data.validation), *callbacks],
+        callbacks=[
+            nan,
+            TaskMetrics(task, data.validation),
+            *recipe.callbacks(steps * epochs),
+            *callbacks,
+        ],
     )
     metrics = {n: float(v[-1]) for n, v in history.history.items() if v}
     score = score or recipe.score
