@@ -12,6 +12,7 @@ import lossforge
 from lossforge.errors import LossforgeError, unknown_name
 
 COMMANDS = {
+    "compare": "Train several losses on the same seeds: means, differences, intervals.",
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "list": "List the losses, and what each reads.",
     "search": "Search the loss of a recipe, and compare it with the standard one.",

@@ -52,6 +52,13 @@ def quiet_start() -> Iterator[None]:
             os.close(real)
 
 
+def print_json(data: Any) -> None:
+    """One line of JSON on stdout."""
+    import json
+
+    print(json.dumps(data), flush=True)
+
+
 def read_settings(texts: Iterable[str]) -> dict[str, Any]:
     """
     >>> read_settings(["epochs=3", "data=voc/2007", "model=keras_cv:retinanet"])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
-import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -13,8 +10,7 @@ from typing import Any
 
 from lossforge.errors import LossforgeError
 from lossforge.search.plan import Plan
-
-FINISHED = ("complete", "pruned", "fail")
+from lossforge.search.processes import begin_child
 
 
 def work(connection: Connection, plan: Plan, log: str) -> None:
@@ -24,9 +20,7 @@ def work(connection: Connection, plan: Plan, log: str) -> None:
     and ("trial", number, state, score, reason), or ("error", exit code, message) if the recipe
     itself is at fault.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _die_with_parent()
-    _write_to(log)
+    begin_child(log)
     try:
         trainer = _Trainer(connection, plan)
     except LossforgeError as error:
@@ -134,23 +128,3 @@ class _Trainer:
         if report.pruned_at:
             return "pruned", None, f"below the others after epoch {report.pruned_at}"
         return "complete", outcome.score, None
-
-
-def _write_to(log: str) -> None:
-    """Everything this process prints, native code included, goes to a file."""
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
-
-
-def _die_with_parent() -> None:
-    """Ends this process when the one that started it is gone, even by SIGKILL."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -28,7 +28,8 @@ class Data:
         x, y = (x[order] / 16).astype("float32"), y[order].astype("int32")
         self.train = tf.data.Dataset.from_tensor_slices((x[:1200], y[:1200]))
         self.train = self.train.shuffle(1200, seed=seed).batch(32, drop_remainder=True)
-        self.validation = tf.data.Dataset.from_tensor_slices((x[1200:], y[1200:])).batch(64)
+        self.validation = tf.data.Dataset.from_tensor_slices((x[1200:1500], y[1200:1500])).batch(64)
+        self.test = tf.data.Dataset.from_tensor_slices((x[1500:], y[1500:])).batch(64)
 
 
 class Classifier:

@@ -1,0 +1,107 @@
+"""The process that trains losses on seeds, for comparisons. TensorFlow lives here."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from lossforge.errors import LossforgeError, RecipeError
+from lossforge.search.processes import begin_child
+
+if TYPE_CHECKING:
+    from lossforge.search.trainings import Setup
+
+
+def train_seeds(connection: Connection, setup: Setup, log: str) -> None:
+    """Trains the (contender, seed) pairs that come through `connection`, until it closes.
+
+    Sends ("ready", what the recipe says) and, for each pair, ("training", pair, result).
+    """
+    begin_child(log)
+    try:
+        trainer = _Trainer(setup)
+    except LossforgeError as error:
+        connection.send(("error", error.exit_code, str(error)))
+        return
+    except Exception as error:
+        traceback.print_exc()
+        connection.send(("error", 1, f"{type(error).__name__}: {error} (see {log})"))
+        return
+    connection.send(("ready", trainer.described))
+    while True:
+        try:
+            contender, seed = connection.recv()
+        except EOFError:
+            return
+        connection.send(("training", (contender, seed), trainer.train(contender, seed)))
+
+
+class _Trainer:
+    """The recipe and the contenders, read and checked once."""
+
+    def __init__(self, setup: Setup) -> None:
+        from lossforge import spec
+        from lossforge.recipe import check_score, load_recipe
+        from lossforge.training.train import fit_slots
+
+        self.setup = setup
+        self.recipe = load_recipe(setup.recipe, setup.settings)
+        self.score = check_score(setup.score or self.recipe.score)
+        data = self.recipe.data(0)
+        if setup.test and getattr(data, "test", None) is None:
+            raise RecipeError(f"The data of {self.recipe.name} has no test split.")
+        slots = self.recipe.task(data).slots
+        defaults = {name: spec.parse(text) for name, text in self.recipe.losses.items()}
+        self.losses = [defaults | self._read(texts, slots) for texts in setup.contenders]
+        for losses in self.losses:
+            fit_slots(self.recipe, slots, losses)
+        self.described: dict[str, Any] = {
+            "recipe": self.recipe.name,
+            "score": self.score,
+            "direction": self.recipe.direction,
+            "losses": [{s: spec.text(loss) for s, loss in c.items()} for c in self.losses],
+            "configs": [spec.dump(losses) for losses in self.losses],
+        }
+
+    def _read(self, texts: tuple[str, ...], slots: Any) -> dict[str, Any]:
+        from lossforge import spec
+        from lossforge.cli.options import read_losses
+
+        if len(texts) == 1 and "loss_config:" in texts[0]:
+            return spec.load(texts[0])
+        return read_losses(texts, slots)
+
+    def train(self, contender: int, seed: int) -> dict[str, Any]:
+        """{"metrics", "reason", "seconds"}; whatever goes wrong costs only this training."""
+        import keras
+
+        from lossforge.training.train import train
+
+        metrics: dict[str, float] = {}
+        seconds, reason = 0.0, None
+        try:
+            data = self.recipe.data(seed)
+            outcome = train(
+                self.recipe,
+                self.losses[contender],
+                seed=seed,
+                epochs=self.setup.epochs,
+                precision=self.setup.precision,
+                score=self.score,
+                data=data,
+            )
+            seconds, reason = outcome.seconds, outcome.reason
+            if reason is None:
+                metrics = {n: v for n, v in outcome.metrics.items() if n.startswith("val_")}
+                if self.setup.test:
+                    scores = outcome.task.evaluate(data.test)
+                    metrics |= {f"test_{name}": float(value) for name, value in scores.items()}
+        except Exception as error:
+            traceback.print_exc()
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        finally:
+            keras.backend.clear_session()
+            gc.collect()
+        return {"metrics": metrics, "reason": reason, "seconds": round(seconds, 1)}

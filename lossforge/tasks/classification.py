@@ -1,0 +1,88 @@
+"""Classification: one of several classes, scored by accuracy and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from lossforge.recipe import Reading, Slot
+
+
+class Classification:
+    """A network that puts out logits (batch, C); one slot, `classes`.
+
+    Args:
+        network: inputs to logits.
+        class_names: one a class, in the order of the labels.
+        class_counts: training examples of each class; given, losses that need them fit.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        class_names: Iterable[str],
+        class_counts: Iterable[int] | None = None,
+    ) -> None:
+        self.network = network
+        self.class_names = tuple(class_names)
+        bind: dict[str, Any] = {"task": "multiclass", "from_logits": True}
+        if class_counts is not None:
+            bind["class_counts"] = tuple(class_counts)
+        self.slots = {"classes": Slot("classes", ("multiclass",), bind)}
+
+    def read(self, target: Any, outputs: Any) -> dict[str, dict[str, Reading]]:
+        return {"classes": {"multiclass": Reading(target, outputs)}}
+
+    def predict(self, images: Any) -> dict[str, np.ndarray]:
+        """`probabilities` (B, C) and `classes` (B,) of a batch of inputs."""
+        logits = keras.ops.convert_to_tensor(self.network.predict_on_batch(np.asarray(images)))
+        probabilities = np.asarray(keras.ops.softmax(logits, axis=-1))
+        return {"probabilities": probabilities, "classes": probabilities.argmax(-1)}
+
+    def evaluate(self, dataset: Iterable) -> dict[str, float]:
+        """Accuracy, balanced accuracy (the mean over classes), expected calibration error."""
+        found, truth = [], []
+        for images, labels in dataset:
+            found.append(self.predict(images)["probabilities"])
+            truth.append(np.asarray(labels))
+        return scores_of(np.concatenate(found), np.concatenate(truth))
+
+    def export(self, path: str | Path) -> None:
+        """A SavedModel: `serve(images)` gives what `predict` gives. TensorFlow's backend only."""
+        import tensorflow as tf
+
+        def serve(images):
+            probabilities = tf.nn.softmax(self.network(images, training=False), axis=-1)
+            return {"probabilities": probabilities, "classes": tf.argmax(probabilities, -1)}
+
+        archive = keras.export.ExportArchive()
+        archive.track(self.network)
+        shape = (None, *self.network.input_shape[1:])
+        signature = [tf.TensorSpec(shape, tf.float32, name="images")]
+        archive.add_endpoint("serve", serve, input_signature=signature)
+        archive.write_out(str(path), verbose=False)
+
+
+def scores_of(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Mapping[str, float]:
+    """Accuracy, balanced accuracy, and calibration error with bins of equal width.
+
+    Source of the last: Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3.
+
+    >>> scores_of(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]))["calibration_error"]
+    0.4
+    """
+    right = probabilities.argmax(-1) == labels
+    confidence = probabilities.max(-1)
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(np.sum(right[place == b]) - np.sum(confidence[place == b])) for b in np.unique(place)
+    ]
+    return {
+        "accuracy": float(np.mean(right)),
+        "balanced_accuracy": float(np.mean([right[labels == c].mean() for c in np.unique(labels)])),
+        "calibration_error": round(float(np.sum(gaps) / len(labels)), 12),
+    }

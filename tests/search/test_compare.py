@@ -1,0 +1,69 @@
+"""Losses compared on the same seeds, with real worker processes."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from lossforge.errors import RecipeError
+from lossforge.search import compare as comparing
+from lossforge.search.comparison import Comparison
+from lossforge.search.trainings import Ledger, Setup
+
+RECIPE = Path(__file__).with_name("digits_recipe.py")
+
+
+def setup(directory, *contenders, **changes):
+    arguments = {"recipe": str(RECIPE), "settings": {}, "directory": str(directory)}
+    return Setup(**arguments | {"contenders": contenders, "jobs": 2} | changes)
+
+
+def test_two_losses_are_compared_seed_by_seed_and_only_trained_once(tmp_path):
+    what = setup(tmp_path, ("CrossEntropy()",), ("classes=Focal(gamma=5.0)",), test=True)
+    found = comparing.compare(what, [0, 1])
+    assert found.score == "test_accuracy" and found.labels[1] == "Focal(gamma=5.0)"
+    rows = found.values["test_accuracy"]
+    assert all(0.6 < value <= 1.0 for row in rows for value in row)
+    assert rows[0] != rows[1]
+    expected = sum(a - b for a, b in zip(rows[1], rows[0], strict=True)) / 2
+    assert found.difference(1).mean == pytest.approx(expected)
+    data = json.loads((tmp_path / "comparison.json").read_text())
+    assert data["losses"][0]["metrics"]["test_accuracy"]["values"] == rows[0]
+    assert (tmp_path / "comparison.png").stat().st_size > 5000
+    assert "Focal(gamma=5.0)" in (tmp_path / "comparison.md").read_text()
+
+    ledger = (tmp_path / "trainings.jsonl").read_text()
+    again = comparing.compare(what, [0, 1])
+    assert again.values == found.values
+    assert (tmp_path / "trainings.jsonl").read_text() == ledger
+
+
+def test_a_loss_that_turns_nan_is_named_beside_the_others(tmp_path):
+    found = comparing.compare(setup(tmp_path, (), ("TurnsNaN()",)), [0])
+    assert math.isnan(found.values["val_accuracy"][1][0])
+    assert found.reasons[0][0] == "TurnsNaN()" and "the loss is nan" in found.reasons[0][2]
+    assert "the loss is nan" in (tmp_path / "comparison.md").read_text()
+
+
+def test_a_loss_that_does_not_fit_is_refused_before_training(tmp_path):
+    with pytest.raises(RecipeError, match="takes losses of the kinds multiclass"):
+        comparing.compare(setup(tmp_path, ("Focal()",), ("GIoU()",)), [0])
+    assert not (tmp_path / "trainings.jsonl").exists()
+
+
+def test_a_cut_off_line_of_the_ledger_costs_one_training(tmp_path):
+    path = tmp_path / "trainings.jsonl"
+    Ledger(path).add("a", {"metrics": {"m": 1.0}})
+    with open(path, "a") as file:
+        file.write('{"key": "b", "metr')
+    Ledger(path).add("c", {"metrics": {"m": 2.0}})
+    assert set(Ledger(path).results) == {"a", "c"}
+
+
+def test_pairs_are_formed_only_of_what_finished():
+    nan = math.nan
+    values = {"m": [[0.5, 0.6, nan], [0.7, nan, 0.9]]}
+    found = Comparison("t", ["A()", "B()"], [0, 1, 2], values, "m", True)
+    assert found.difference(1).pairs == 1 and found.difference(1).mean == pytest.approx(0.2)
+    assert found.best() == 1
