@@ -1,0 +1,163 @@
+"""Recognition and retrieval: an embedding of unit length, judged on identities by nearest others.
+
+A slot `embedding` takes losses that compare the embeddings of a batch, and losses that read the
+cosines of a head with one direction a class. Which of the two ways is taken follows from the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from lossforge.heads.cosine_head import CosineHead
+from lossforge.losses.base import Loss
+from lossforge.losses.composite import Composite
+from lossforge.losses.embedding.distances import unit
+from lossforge.metrics.retrieval import retrieval_metrics
+from lossforge.metrics.verification import equal_error_rate, pair_similarities, tar_at_far
+from lossforge.recipe import Reading, Slot
+from lossforge.training.term_model import TermModel
+
+HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
+
+
+class Embedding:
+    """A network from images to unit vectors, with a cosine head beside it.
+
+    Args:
+        backbone: from images (B, S, S, C), 0..255, to features (B, D): it has its preprocessing
+            inside.
+        num_classes: identities of the training data, for the head.
+        centres: directions a class of the head has; 3 makes ArcFace its sub-centre variant.
+        fars: false-accept rates at which the true-accept rate is a metric.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        num_classes: int,
+        centres: int = 1,
+        fars: Iterable[float] = (1e-2, 1e-3),
+    ) -> None:
+        self.fars = tuple(fars)
+        features = keras.layers.Activation("linear", dtype="float32", name="features")(
+            backbone.output
+        )
+        self.head = CosineHead(num_classes, centres, length=True, name="head")
+        embedding = UnitLength(name="embedding")(features)
+        self.embedder = keras.Model(backbone.input, {"embedding": embedding}, name="embedder")
+        self.network = keras.Model(
+            backbone.input, {"embedding": embedding, "cosines": self.head(features)}
+        )
+        self.slots = {"embedding": Slot("embedding", ("embedding", *HEAD_KINDS))}
+
+    def read(self, target: Any, outputs: Any) -> dict[str, dict[str, Reading]]:
+        """Unit vectors for losses on pairs; cosines, with the feature's length last, for others."""
+        cosines = outputs["cosines"]
+        return {
+            "embedding": {
+                "embedding": Reading(target, outputs["embedding"]),
+                "cosine_logits": Reading(target, cosines[:, :-1]),
+                "cosine_logits_and_length": Reading(target, cosines),
+            }
+        }
+
+    def trainable(self, losses: Mapping[str, Loss]) -> keras.Model:
+        """Trains the head only where a loss reads it: it would have no gradient."""
+        kinds = {kind for loss in losses.values() for kind in _kinds(loss)}
+        self.head.trainable = bool(kinds & set(HEAD_KINDS))
+        return TermModel(self.network, self.read, losses)
+
+    def predict(self, images: Any) -> dict[str, np.ndarray]:
+        """`embedding` (B, D) of images (B, S, S, C), 0..255: unit vectors."""
+        return {
+            name: np.asarray(value)
+            for name, value in self.embedder.predict_on_batch(np.asarray(images, "float32")).items()
+        }
+
+    def embed(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray]:
+        """(embeddings, labels) of a whole split."""
+        found = [(self.predict(images)["embedding"], np.asarray(y)) for images, y in dataset]
+        embeddings, labels = zip(*found, strict=True)
+        return np.concatenate(embeddings), np.concatenate(labels)
+
+    def evaluate(self, dataset: Iterable) -> dict[str, float]:
+        """Recall@1 and @5, R-precision, MAP@R, equal error rate, and TAR at each FAR.
+
+        A FAR that the impostor pairs of the split can't resolve is left out.
+        """
+        embeddings, labels = self.embed(dataset)
+        metrics = retrieval_metrics(embeddings, labels)
+        del metrics["precision@1"]  # with one search a query it is recall@1
+        genuine, impostor = pair_similarities(embeddings, labels)
+        if len(genuine) and len(impostor):
+            metrics["eer"] = equal_error_rate(genuine, impostor)
+            rates = [tar_at_far(genuine, impostor, far, warn=False) for far in self.fars]
+            metrics |= {f"tar@far={rate.far:g}": rate.tar for rate in rates if rate.resolved}
+        return metrics
+
+    def deployable(self) -> keras.Model:
+        return self.embedder
+
+    def export(self, path: str | Path) -> None:
+        """A SavedModel: `serve(images)` gives what `predict` gives. TensorFlow's backend only."""
+        import tensorflow as tf
+
+        archive = keras.export.ExportArchive()
+        archive.track(self.embedder)
+        images = tf.TensorSpec((None, *self.embedder.input_shape[1:]), tf.float32, name="images")
+        archive.add_endpoint(
+            "serve", lambda x: self.embedder(x, training=False), input_signature=[images]
+        )
+        archive.write_out(str(path), verbose=False)
+
+
+@keras.saving.register_keras_serializable("lossforge")
+class UnitLength(keras.layers.Layer):
+    """Rows of length 1, in float32 under any policy; the zero vector stays zero.
+
+    >>> keras.ops.convert_to_numpy(UnitLength()(keras.ops.ones((1, 4)))).tolist()
+    [[0.5, 0.5, 0.5, 0.5]]
+    """
+
+    def __init__(self, **layer: Any) -> None:
+        layer.setdefault("dtype", "float32")
+        super().__init__(**layer)
+
+    def call(self, inputs: Any) -> Any:
+        return unit(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+def small_backbone(
+    image_size: int, channels: int = 3, width: int = 32, dimension: int = 64
+) -> keras.Model:
+    """Five convolutions with batch normalisation, for pictures of 24 to 64 pixels.
+
+    Args:
+        image_size: side of the pictures.
+        channels: 3 for colour, 1 for grey.
+        width: of the first convolutions; the later ones have two and four times as many.
+        dimension: of the embedding.
+    """
+    layers = keras.layers
+    image = keras.Input((image_size, image_size, channels), name="images")
+    x = layers.Rescaling(1 / 64, offset=-2.0)(image)
+    for filters, stride in ((1, 2), (1, 1), (2, 2), (2, 1), (4, 2)):
+        x = layers.Conv2D(width * filters, 3, strides=stride, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.Activation("relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(dimension)(x), name="backbone")
+
+
+def _kinds(loss: Loss) -> set[str]:
+    if isinstance(loss, Composite):
+        return set().union(*(_kinds(term) for term in loss.losses.values()))
+    return set(loss.kinds)

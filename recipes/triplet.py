@@ -1,0 +1,49 @@
+"""Search by image: embeddings that bring two views of one thing together, from pairs of a batch.
+
+lossforge train recipes/triplet.py
+lossforge train recipes/triplet.py --loss "SupCon(temperature=0.1)"
+lossforge train recipes/triplet.py --loss "ArcFace(margin=0.3, scale=16.0)"
+lossforge train recipes/triplet.py --set data=my_folder --set image_size=64
+lossforge search recipes/triplet.py --trials 12
+"""
+
+import keras
+
+from lossforge import Recipe
+from lossforge.data.embedding import load_embedding
+from lossforge.tasks.embedding import Embedding, small_backbone
+
+
+def recipe(
+    data: str = "photo_regions",
+    image_size: int = 32,
+    dimension: int = 64,
+    classes_per_batch: int = 32,
+    examples_per_class: int = 4,
+    steps_per_epoch: int = 100,
+    learning_rate: float = 2e-3,
+    epochs: int = 6,
+) -> Recipe:
+    def optimizer(steps: int) -> keras.optimizers.Optimizer:
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        return keras.optimizers.AdamW(rate, weight_decay=1e-3)
+
+    return Recipe(
+        name="triplet",
+        data=lambda seed: load_embedding(
+            data,
+            image_size=image_size,
+            classes_per_batch=classes_per_batch,
+            examples_per_class=examples_per_class,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
+        ),
+        task=lambda data: Embedding(
+            small_backbone(data.image_size, data.channels, dimension=dimension), data.num_classes
+        ),
+        losses={"embedding": "Triplet(margin=0.2)"},
+        score="val_recall@1",
+        epochs=epochs,
+        optimizer=optimizer,
+        steps_per_execution=10,
+    )

@@ -1,0 +1,90 @@
+"""The embedding task: both ways of learning through one slot, and hard cases without a NaN."""
+
+import keras
+import numpy as np
+import pytest
+
+from lossforge import spec
+from lossforge.losses import LOSSES
+from lossforge.recipe import load_recipe
+from lossforge.search import space
+from lossforge.tasks.embedding import Embedding, small_backbone
+from lossforge.training.export import _served, compare
+from lossforge.training.train import fit_slots, train
+
+SMALL = {"data": "digits", "image_size": 8, "classes_per_batch": 5, "steps_per_epoch": 3}
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return load_recipe("recipes/triplet.py", SMALL | {"epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def data(recipe):
+    return recipe.data(0)
+
+
+def fitted(task, text):
+    return {"embedding": task.slots["embedding"].fit(spec.parse(text))}
+
+
+def steps(task, text, images, labels, epochs=2):
+    model = task.trainable(fitted(task, text))
+    model.compile(optimizer=keras.optimizers.SGD(0.05), run_eagerly=True)
+    history = model.fit(images, labels, epochs=epochs, verbose=0).history["loss"]
+    return history, task.network.get_weights()
+
+
+@pytest.mark.parametrize("text", ["Triplet(margin=0.2)", "AdaFace()", "SupCon() + 0.5*ArcFace()"])
+def test_one_slot_takes_losses_on_pairs_and_losses_on_a_head(recipe, data, text):
+    outcome = train(recipe, {"embedding": spec.parse(text)}, data=data)
+    assert outcome.reason is None
+    for name in ("recall@1", "recall@5", "r_precision", "map@r", "eer", "tar@far=0.001"):
+        assert 0 <= outcome.metrics[f"val_{name}"] <= 1
+
+
+def test_a_head_that_no_loss_reads_is_not_trained(recipe, data):
+    task = recipe.task(data)
+    trained = task.trainable(fitted(task, "SupCon()")).trainable_weights
+    assert not any(w is task.head.directions for w in trained)
+    trained = task.trainable(fitted(task, "SupCon() + CosFace()")).trainable_weights
+    assert any(w is task.head.directions for w in trained)
+
+
+def test_the_search_chooses_between_the_two_ways_by_the_loss(recipe, data):
+    task = recipe.task(data)
+    fitting = space.candidates(task.slots, {})["embedding"]
+    kinds = {kind for name in fitting for kind in LOSSES[name].kinds}
+    assert {"embedding", "cosine_logits", "cosine_logits_and_length"} <= kinds
+    assert set(space.candidates(task.slots, recipe.candidates)["embedding"]) <= set(fitting)
+    assert space.parameters_of(fit_slots(recipe, task.slots, {}), {"embedding": fitting})
+
+
+def test_predictions_have_length_one_and_the_export_is_equal(recipe, data, tmp_path):
+    task = recipe.task(data)
+    images = next(iter(data.validation))[0][:8]
+    found = task.predict(images)
+    np.testing.assert_allclose(np.linalg.norm(found["embedding"], axis=1), 1.0, atol=1e-5)
+    task.export(tmp_path / "model")
+    assert compare(found, _served(tmp_path / "model", images)) < 1e-5
+    assert compare(found, task.deployable().predict_on_batch(np.asarray(images))) < 1e-5
+
+
+@pytest.mark.parametrize("text", ["Triplet()", "MultiSimilarity() + 0.1*Circle()"])
+@pytest.mark.parametrize(
+    "labels", [np.zeros(8), np.arange(8), np.array([0, 0, 0, 0, 0, 0, 0, 1])], ids=str
+)
+def test_batches_without_pairs_leave_the_weights_finite(text, labels):
+    task = Embedding(small_backbone(8, 1, width=4, dimension=3), num_classes=8)
+    images = np.random.default_rng(0).uniform(0, 255, (8, 8, 8, 1)).astype("float32")
+    losses, weights = steps(task, text, images, labels.astype("int32"))
+    assert np.isfinite(losses).all() and all(np.isfinite(w).all() for w in weights)
+
+
+@pytest.mark.parametrize("text", ["Triplet()", "NCA() + Contrastive() + ArcFace()"])
+def test_equal_images_leave_the_weights_finite(text):
+    task = Embedding(small_backbone(8, 1, width=4, dimension=3), num_classes=2)
+    images, labels = np.full((8, 8, 8, 1), 127.0, "float32"), np.repeat([0, 1], 4)
+    losses, weights = steps(task, text, images, labels)
+    assert np.isfinite(losses).all() and all(np.isfinite(w).all() for w in weights)
