@@ -25,6 +25,7 @@ _MODULES = (
     "testing",
 )
 _HOMES = {
+    "AdversarialModel": "lossforge.training.adversarial_model",
     "Recipe": "lossforge.recipe",
     "Reading": "lossforge.recipe",
     "Slot": "lossforge.recipe",

@@ -49,6 +49,7 @@ class Composite(Loss):
         pairs = {name: _weighted(name, term) for name, term in terms.items()}
         self.weights = {name: weight for name, (weight, _) in pairs.items()}
         self.losses = {name: loss for name, (_, loss) in pairs.items()}
+        self.current: dict[str, Any] = {}
         self.trackers: dict[str, keras.metrics.Metric] = {}
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -62,8 +63,12 @@ class Composite(Loss):
         total = 0.0
         for name, value in values.items():
             self.observe(name, value)
-            total = total + self.weights[name] * value
+            total = total + self.weight(name) * value
         return total
+
+    def weight(self, name: str) -> Any:
+        """The weight of a term now: a callback may have put a schedule into `current`."""
+        return self.current.get(name, self.weights[name])
 
     def observe(self, name: str, value: Any) -> None:
         if name in self.trackers:
@@ -75,7 +80,7 @@ class Composite(Loss):
             values, _ = loss.weighted_values(y_true, y_pred, sample_weight, mask)
             if len(values.shape) > 1:
                 values = ops.mean(values, axis=tuple(range(1, len(values.shape))))
-            total = total + self.weights[name] * values
+            total = total + self.weight(name) * values
         return total, ops.cast(ops.size(total), self.dtype)
 
     def track(self, prefix: str = "terms/") -> list[keras.metrics.Metric]:

@@ -40,8 +40,8 @@ class TermModel(keras.Model):
         super().__init__(**kwargs)
         self.network = network
         self._read = read
-        self._slots = Composite(dict(losses))
-        self._terms = self._slots.track()
+        self.terms = Composite(dict(losses))
+        self._trackers = self.terms.track()
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         return self.network(x, training=training)
@@ -49,15 +49,19 @@ class TermModel(keras.Model):
     @property
     def metrics(self) -> list:
         known = super().metrics
-        return known + [m for m in self._terms if not any(m is k for k in known)]
+        return known + [m for m in self._trackers if not any(m is k for k in known)]
+
+    def readings(self, x: Any, y: Any, outputs: Any, training: bool) -> Readings:
+        """What each slot's losses read."""
+        return self._read(y, outputs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        readings = self._read(y, y_pred)
+        readings = self.readings(x, y, y_pred, training)
         values = {
             slot: slot_value(loss, readings[slot]) / replicas()
-            for slot, loss in self._slots.losses.items()
+            for slot, loss in self.terms.losses.items()
         }
-        total = self._slots.combine(values)
+        total = self.terms.combine(values)
         for extra in self.losses:
             total = total + ops.cast(extra, total.dtype) / replicas()
         return total
