@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from keras import ops
+from oracles.embedding.distances import distance
 
 import lossforge
 from lossforge.losses.embedding.distances import DISTANCES, cosine_similarity, pairwise
@@ -154,11 +155,21 @@ def test_one_hot_labels_of_margin_softmax_are_understood():
 @pytest.mark.parametrize("name", sorted(DISTANCES))
 def test_distance_of_two_matrices_is_the_block_of_the_whole(name):
     _, x = batch()
+    if name in ("poincare", "haversine"):  # points of the unit ball; latitude and longitude
+        x = 0.4 * x[:, :2] / np.abs(x).max()
+    expected = [[distance(a, b, name) for b in x] for a in x]
     x = ops.convert_to_tensor(x, "float64")
     whole = ops.convert_to_numpy(pairwise(x, distance=name))
+    np.testing.assert_allclose(whole, expected, rtol=1e-6, atol=1e-6)
     block = ops.convert_to_numpy(pairwise(x[:5], x[5:], distance=name))
     np.testing.assert_allclose(block, whole[:5, 5:], rtol=1e-6, atol=1e-6)
-    assert np.all(np.abs(np.diag(whole)) < 1e-6)
+    assert name == "dot" or np.all(np.abs(np.diag(whole)) < 1e-6)
+
+
+@pytest.mark.parametrize("name", ["poincare", "haversine", "manhattan"])
+def test_equal_points_have_a_finite_slope(name):
+    x = np.full((3, 2), 0.3)
+    assert np.all(np.isfinite(gradient_of(lossforge.Contrastive(distance=name), [0, 0, 1], x)))
 
 
 def test_cosine_with_the_zero_vector_is_zero():

@@ -9,6 +9,7 @@ from keras import ops
 
 from lossforge.losses.base import check_range
 from lossforge.losses.contrastive.views import TwoViews, both_count, number_of
+from lossforge.losses.embedding import chunks
 from lossforge.losses.embedding.distances import cosine_similarity, diagonal, unit
 from lossforge.losses.embedding.pairs import log_sum_exp_where, number, some, sum_where
 from lossforge.ranges import Choice, Float
@@ -36,6 +37,8 @@ class NTXent(TwoViews):
         temperature: T > 0.
         decoupled: whether the positive is left out of the sum.
         sigma: > 0, or None: all positives count alike. Only with `decoupled`.
+        chunk: rows of the matrix of pairs to hold at a time, O(chunk B) memory for large batches;
+            None holds all.
 
     Raises:
         ValueError: for numbers out of range, or sigma without decoupled.
@@ -45,13 +48,21 @@ class NTXent(TwoViews):
     source = "Chen et al. 2020, A Simple Framework for Contrastive Learning"
     minimum = None
     search = {"temperature": Float(0.05, 1.0, log=True), "decoupled": Choice((False, True))}
-    variants = ({}, {"temperature": 0.07}, {"decoupled": True}, {"decoupled": True, "sigma": 0.5})
+    variants = (
+        {},
+        {"temperature": 0.07},
+        {"decoupled": True},
+        {"decoupled": True, "sigma": 0.5},
+        {"chunk": 5},
+        {"chunk": 5, "decoupled": True},
+    )
 
     def __init__(
         self,
         temperature: float = 0.5,
         decoupled: bool = False,
         sigma: float | None = None,
+        chunk: int | None = None,
         **base: Any,
     ) -> None:
         super().__init__(**base)
@@ -60,8 +71,11 @@ class NTXent(TwoViews):
         if sigma is not None and not decoupled:
             raise ValueError(f"NTXent: sigma={sigma!r} needs decoupled=True.")
         self.sigma = None if sigma is None else check_range("NTXent", "sigma", sigma, 1e-3)
+        self.chunk = chunks.check_chunk("NTXent", chunk)
 
     def values(self, x: Any, y: Any, counts: Any) -> Any:
+        if self.chunk is not None:
+            return self._in_chunks(unit(x), unit(y), counts)
         logits, positive, negative = all_views(x, y, counts, self.temperature)
         if not self.decoupled:
             is_partner = partners(counts)
@@ -69,6 +83,25 @@ class NTXent(TwoViews):
             return halves_mean(values)
         values = log_sum_exp_where(negative, logits) - self._weights(positive, counts) * positive
         return halves_mean(ops.where(some(negative), values, 0.0))
+
+    def _in_chunks(self, x: Any, y: Any, counts: Any) -> Any:
+        size = ops.shape(x)[0]
+        columns = ops.arange(2 * size)
+        counted = ops.concatenate([counts, counts])[None, :]
+
+        def others(rows):
+            rows = rows[:, None]
+            other = columns % size != rows % size if self.decoupled else columns != rows
+            return ops.logical_and(other, counted)
+
+        positive = ops.tile(ops.sum(x * y, axis=-1) / self.temperature, 2)
+        views = ops.concatenate([x, y], axis=0)
+        log_total = chunks.log_sum_exp_of_dots(views, others, 1.0 / self.temperature, self.chunk)
+        if not self.decoupled:
+            return halves_mean(log_total - positive)
+        some_others = ops.sum(ops.cast(counts, "int32")) > 1
+        values = log_total - self._weights(positive, counts) * positive
+        return halves_mean(ops.where(some_others, values, 0.0))
 
     def _weights(self, positive: Any, counts: Any) -> Any:
         if self.sigma is None:

@@ -22,7 +22,8 @@ def pairwise(x: Any, y: Any = None, distance: str = "euclidean") -> Any:
         distance: "euclidean"; "squared_euclidean"; "cosine", 1 - cos in [0, 2]; "chord", the
             Euclidean distance of the unit vectors, in [0, 2]; "snr", the variance of the
             difference over that of the row of `x` (Yuan et al. 2019, Signal-to-Noise Ratio: A
-            Robust Distance Metric for Deep Metric Learning).
+            Robust Distance Metric for Deep Metric Learning); "dot", minus the inner product;
+            "manhattan"; "poincare", in the unit ball; "haversine", of (latitude, longitude).
     """
     return DISTANCES[distance](x, y)
 
@@ -77,12 +78,52 @@ def snr(x: Any, y: Any = None) -> Any:
     return squared / ops.maximum(signal, 1e-12)
 
 
+def dot(x: Any, y: Any = None) -> Any:
+    """-x . y: the larger the product, the nearer."""
+    return -ops.matmul(x, ops.transpose(x if y is None else y))
+
+
+def manhattan(x: Any, y: Any = None) -> Any:
+    """sum |x - y|, one coordinate at a time: no (B, N, D) array."""
+    y = x if y is None else y
+
+    def add(i, total):
+        return total + ops.abs(ops.take(x, i, axis=1)[:, None] - ops.take(y, i, axis=1)[None, :])
+
+    start = ops.zeros_like(x[:, :1] + ops.transpose(y[:, :1]))
+    return ops.fori_loop(0, x.shape[-1], add, start)
+
+
+def poincare(x: Any, y: Any = None) -> Any:
+    """Hyperbolic distance in the unit ball (Nickel and Kiela 2017), written without arcosh:
+
+    2 arsinh sqrt(|x - y|^2 / ((1 - |x|^2) (1 - |y|^2))); rows must be shorter than 1.
+    """
+    inside_x = _inside(x)[:, None]
+    inside_y = (inside_x if y is None else _inside(y)[:, None])[:, 0][None, :]
+    return 2.0 * ops.arcsinh(safe_sqrt(squared_euclidean(x, y) / (inside_x * inside_y)))
+
+
+def haversine(x: Any, y: Any = None) -> Any:
+    """Great-circle distance on the unit sphere of rows (latitude, longitude) in radians."""
+    y = x if y is None else y
+    latitude, longitude = (x[:, i][:, None] - y[:, i][None, :] for i in (0, 1))
+    scale = ops.cos(x[:, 0])[:, None] * ops.cos(y[:, 0])[None, :]
+    half = ops.square(ops.sin(0.5 * latitude)) + scale * ops.square(ops.sin(0.5 * longitude))
+    sine = safe_sqrt(half)
+    return 2.0 * ops.arctan2(sine, safe_sqrt(1.0 - half))
+
+
 DISTANCES = {
     "euclidean": euclidean,
     "squared_euclidean": squared_euclidean,
     "cosine": cosine,
     "chord": chord,
     "snr": snr,
+    "dot": dot,
+    "manhattan": manhattan,
+    "poincare": poincare,
+    "haversine": haversine,
 }
 
 
@@ -104,6 +145,10 @@ def diagonal(x: Any) -> Any:
     """Boolean (B, B), True where a row meets itself."""
     rows = ops.arange(ops.shape(x)[0])
     return ops.equal(rows[:, None], rows[None, :])
+
+
+def _inside(x: Any) -> Any:
+    return ops.maximum(1.0 - ops.sum(ops.square(x), axis=-1), _epsilon(x))
 
 
 def _without_mean(x: Any) -> Any:

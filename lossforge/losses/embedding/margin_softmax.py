@@ -193,7 +193,7 @@ def target_cosine(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
         ids = logp.class_ids(y_true, y_pred)
     else:
         ids = ops.argmax(y_true, axis=-1)
-    columns = ops.arange(y_pred.shape[-1])
+    columns = ops.arange(ops.shape(y_pred)[-1])
     is_target = ops.equal(ops.cast(columns, ids.dtype)[None, :], ids[:, None])
     # Not a clip: its slope beyond 1 is 0, and a row that reaches 1 would stop learning.
     cosines = y_pred - ops.stop_gradient(y_pred - ops.clip(y_pred, -1.0, 1.0))

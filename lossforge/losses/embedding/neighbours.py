@@ -7,8 +7,8 @@ from typing import Any
 from keras import ops
 
 from lossforge.losses.base import check_range
-from lossforge.losses.embedding import pairs
-from lossforge.losses.embedding.distances import check_distance, cosine_similarity, pairwise
+from lossforge.losses.embedding import chunks, pairs
+from lossforge.losses.embedding.distances import check_distance, cosine_similarity, pairwise, unit
 from lossforge.losses.embedding.pairs import InBatch
 from lossforge.ranges import Choice, Float
 
@@ -35,19 +35,61 @@ class SupCon(InBatch):
     Args:
         temperature: > 0; the paper's 0.1.
         positives: "out" (mean outside the log, the paper's better one) or "in".
+        chunk: rows of the matrix of pairs to hold at a time, O(chunk B) memory for large batches;
+            None holds all.
     """
 
     kinds = ("embedding",)
     source = "Khosla et al. 2020, Supervised Contrastive Learning"
     search = {"temperature": Float(0.03, 1.0, log=True), "positives": Choice(("out", "in"))}
-    variants = ({}, {"positives": "in"}, {"temperature": 1.0})
+    variants = (
+        {},
+        {"positives": "in"},
+        {"temperature": 1.0},
+        {"chunk": 4},
+        {"positives": "in", "chunk": 4},
+    )
 
-    def __init__(self, temperature: float = 0.1, positives: str = "out", **base: Any) -> None:
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        positives: str = "out",
+        chunk: int | None = None,
+        **base: Any,
+    ) -> None:
         super().__init__(**base)
         self.temperature = check_range("SupCon", "temperature", temperature, 1e-6)
         if positives not in ("out", "in"):
             raise ValueError(f"SupCon: positives must be 'out' or 'in', got {positives!r}.")
         self.positives = positives
+        self.chunk = chunks.check_chunk("SupCon", chunk)
+
+    def call_valid(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
+        if self.chunk is None:
+            return super().call_valid(y_true, y_pred, counts)
+        labels, counts = pairs.check_batch("SupCon", y_true, y_pred, counts)
+        return pairs.where_nan(y_pred, self._in_chunks(unit(y_pred), labels, counts))
+
+    def _in_chunks(self, x: Any, labels: Any, counts: Any) -> Any:
+        columns = ops.arange(ops.shape(x)[0])
+
+        def others(rows):
+            return ops.logical_and(rows[:, None] != columns, counts[None, :])
+
+        def positives(rows):
+            same = ops.take(labels, rows)[:, None] == labels[None, :]
+            return ops.logical_and(others(rows), same)
+
+        scale = 1.0 / self.temperature
+        log_total = chunks.log_sum_exp_of_dots(x, others, scale, self.chunk)
+        sums, number = chunks.class_sums(x, labels, counts)
+        number = ops.where(counts, number - 1.0, 0.0)
+        if self.positives == "out":
+            own = ops.sum(x * (sums - x), axis=-1) * scale / ops.maximum(number, 1.0)
+            return ops.where(number > 0, log_total - own, 0.0)
+        log_same = chunks.log_sum_exp_of_dots(x, positives, scale, self.chunk)
+        values = log_total - log_same + ops.log(ops.maximum(number, 1.0))
+        return ops.where(number > 0, values, 0.0)
 
     def pair_values(self, embeddings: Any, positive: Any, negative: Any) -> Any:
         logits = cosine_similarity(embeddings) / self.temperature

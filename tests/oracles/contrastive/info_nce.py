@@ -20,7 +20,7 @@ def anchors(x, y):
         yield i, y[i], x[i], others
 
 
-def ntxent(y_true, y_pred, temperature, decoupled, sigma):
+def ntxent(y_true, y_pred, temperature, decoupled, sigma, chunk=None):
     n = len(y_true)
     positives = [cosine(a, b) for a, b in zip(y_true, y_pred, strict=True)]
     values = np.zeros(n)

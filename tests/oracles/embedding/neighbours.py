@@ -7,7 +7,7 @@ from oracles.embedding import distances
 from oracles.embedding.distances import cosine, mean, partners
 
 
-def sup_con(labels, x, temperature, positives):
+def sup_con(labels, x, temperature, positives, chunk=None):
     values = []
     for i in range(len(x)):
         same, _ = partners(labels, i)
