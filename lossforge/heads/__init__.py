@@ -2,6 +2,16 @@
 
 from lossforge.heads.centres import Centres
 from lossforge.heads.cosine_head import CosineHead
+from lossforge.heads.memories import CrossBatchMemory, KeyQueue, RunningCentre
 from lossforge.heads.running_targets import RunningTargets
+from lossforge.heads.sampled_cosine_head import SampledCosineHead
 
-__all__ = ["Centres", "CosineHead", "RunningTargets"]
+__all__ = [
+    "Centres",
+    "CosineHead",
+    "CrossBatchMemory",
+    "KeyQueue",
+    "RunningCentre",
+    "RunningTargets",
+    "SampledCosineHead",
+]

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from lossforge.losses.base import Loss, check_range
+from lossforge.losses.largest import kth_largest
 from lossforge.ranges import Float
 
 
@@ -77,9 +78,7 @@ class HardExamples(Loss):
         wanted = ops.cast(
             ops.ceil(self.keep * ops.cast(candidates_count, self.dtype) - 1e-4), "int32"
         )
-        ranked = ops.sort(ops.where(counts, flat, -float("inf")))
-        place = ops.clip(ops.size(flat) - wanted, 0, ops.size(flat) - 1)
-        threshold = ops.take(ranked, place)
+        threshold = kth_largest(ops.where(counts, flat, -float("inf")), ops.maximum(wanted, 1))
         kept = ops.cast(ops.logical_and(flat >= threshold, counts), self.dtype)
         share = ops.divide_no_nan(ops.cast(candidates_count, self.dtype), ops.sum(kept))
         return ops.reshape(kept * share, ops.shape(values))
