@@ -59,6 +59,15 @@ def print_json(data: Any) -> None:
     print(json.dumps(data), flush=True)
 
 
+def print_trial(trial: Any) -> None:
+    """A finished trial as one line of JSON on stdout."""
+    known = ("losses", "reason", "seconds", "metrics", "origin")
+    kept = {name: trial.user_attrs[name] for name in known if name in trial.user_attrs}
+    state = trial.state.name.lower()
+    values = trial.values if state == "complete" else None
+    print_json({"trial": trial.number, "state": state, "values": values, **kept})
+
+
 def read_settings(texts: Iterable[str]) -> dict[str, Any]:
     """
     >>> read_settings(["epochs=3", "data=voc/2007", "model=keras_cv:retinanet"])

@@ -36,26 +36,46 @@ from lossforge.errors import UsageError
 )
 @click.option(
     "--space",
-    type=click.Choice(["auto", "all"]),
+    metavar="SPACE",
     default="auto",
     show_default=True,
-    help="The losses that the recipe names, or every one that fits its slots.",
+    help="auto: the losses that the recipe names; all: every one that fits its slots; named: the "
+    "recipe's, one at a time; or a file with space(trial), such as search_spaces/detection.py.",
 )
 @click.option(
     "--pruner",
-    type=click.Choice(["median", "hyperband", "none"]),
-    default="median",
+    type=click.Choice(["halving", "median", "hyperband", "none"]),
+    default="halving",
     show_default=True,
     help="What stops trials that fall behind.",
 )
-@click.option("--score", metavar="METRIC", help="A validation metric other than the recipe's.")
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "random"]),
+    default="tpe",
+    show_default=True,
+    help="What draws the trials.",
+)
+@click.option(
+    "--score",
+    metavar="METRIC",
+    help="A validation metric other than the recipe's; 'a,b:min' searches the front of several.",
+)
+@click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    metavar="CONDITION",
+    help="What a trial must hold to count, such as 'val_AP75>=0.3'; repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON on stdout for each trial.")
 @options.SETTINGS
 @options.SEED
 @options.EPOCHS
 @options.PRECISION
 def command(
-    recipe, trials, minutes, jobs, storage, directory, space, pruner, score, settings, seed, epochs,
-    precision,
+    recipe, trials, minutes, jobs, storage, directory, space, pruner, sampler, score, guards,
+    as_json, settings, seed, epochs, precision,
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
@@ -65,7 +85,8 @@ def command(
     lossforge search recipes/retinanet.py
     lossforge search recipes/retinanet.py --trials 50 --minutes 60
     lossforge search recipes/retinanet.py --set data=my_coco_folder --score val_AP
-    lossforge search recipes/retinanet.py --storage postgresql://user@host/losses
+    lossforge search recipes/retinanet.py --guard "val_AP75>=0.3" --space search_spaces/detection.py
+    lossforge search recipes/retinanet.py --storage postgresql+psycopg://user@host/losses
     """
     if trials < 1:
         raise UsageError(f"--trials must be at least 1, got {trials}.")
@@ -75,31 +96,34 @@ def command(
         raise UsageError(f"--jobs must be at least 1, got {jobs}.")
 
     from lossforge.recipe import check_score, find_recipe
-    from lossforge.search.plan import Plan, fingerprint
+    from lossforge.search.plan import Plan, fingerprint, objectives, read_guard
     from lossforge.search.run_search import run_search
 
     path = find_recipe(recipe)
-    if score is not None:
-        check_score(score)
+    for objective in objectives(score, "", "maximize") if score else []:
+        check_score(objective.metric)
+    for guard in guards:
+        read_guard(guard)
     given = options.read_settings(settings)
     same = fingerprint(
         path, settings=given, seed=seed, epochs=epochs, precision=precision, space=space,
-        score=score,
+        score=score, guards=guards, sampler=sampler,
     )  # fmt: skip
-    run_search(
-        Plan(
-            recipe=str(recipe),
-            settings=given,
-            directory=str(directory or Path("studies") / f"{path.stem}-{same}"),
-            storage=storage,
-            trials=trials,
-            minutes=minutes,
-            jobs=jobs or min(4, os.cpu_count() or 1),
-            seed=seed,
-            epochs=epochs,
-            precision=precision,
-            space=space,
-            pruner=pruner,
-            score=score,
-        )
+    plan = Plan(
+        recipe=str(recipe),
+        settings=given,
+        directory=str(directory or Path("studies") / f"{path.stem}-{same}"),
+        storage=storage,
+        trials=trials,
+        minutes=minutes,
+        jobs=jobs or min(4, os.cpu_count() or 1),
+        seed=seed,
+        epochs=epochs,
+        precision=precision,
+        space=space,
+        sampler=sampler,
+        pruner=pruner,
+        score=score,
+        guards=guards,
     )
+    run_search(plan, on_trial=options.print_trial if as_json else None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from lossforge.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +27,12 @@ class Plan:
         seed: of the sampler and of each training.
         epochs: other than the recipe's.
         precision: of each training.
-        space: "auto" (the recipe's candidates) or "all" (every loss that fits).
-        pruner: "median", "hyperband" or "none".
-        score: other than the recipe's.
+        space: "auto", "all", "named" or a file (see `space.read_space`).
+        further: candidates of other sources, for each slot, as names or texts.
+        sampler: "tpe" or "random".
+        pruner: "halving", "median", "hyperband" or "none".
+        score: other than the recipe's; several, divided by commas, are searched as a Pareto front.
+        guards: conditions that a trial must hold, such as "val_recall>=0.6".
     """
 
     recipe: str
@@ -41,12 +46,83 @@ class Plan:
     epochs: int | None = None
     precision: str = "float32"
     space: str = "auto"
-    pruner: str = "median"
+    further: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    sampler: str = "tpe"
+    pruner: str = "halving"
     score: str | None = None
+    guards: tuple[str, ...] = ()
 
     @property
     def study_name(self) -> str:
         return Path(self.directory).name
+
+    def as_text(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> Plan:
+        """
+        >>> plan = Plan("r.py", {"a": 1}, "studies/r", guards=("val_recall>=0.6",))
+        >>> Plan.from_text(plan.as_text()) == plan
+        True
+        """
+        arguments = json.loads(text)
+        return cls(**arguments | {"guards": tuple(arguments["guards"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """A metric and the direction in which it is better."""
+
+    metric: str
+    maximize: bool
+
+
+def objectives(scores: str, own: str, direction: str) -> list[Objective]:
+    """The objectives of "a,b:min".
+
+    The recipe's own score has the recipe's direction; others are maximized unless they end in
+    `:min`.
+
+    >>> objectives("val_AP50,val_seconds:min", "val_AP50", "maximize")[1]
+    Objective(metric='val_seconds', maximize=False)
+    """
+    found = []
+    for text in scores.split(","):
+        metric, _, way = text.strip().partition(":")
+        if way not in ("", "min", "max") or not metric:
+            raise UsageError(f"--score takes metrics such as val_AP50 or val_error:min, got {text}")
+        maximize = way == "max" if way else metric != own or direction == "maximize"
+        found.append(Objective(metric, maximize))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """A condition on a metric that a trial must hold to count."""
+
+    metric: str
+    at_least: bool
+    limit: float
+
+    def violation(self, value: float) -> float:
+        """Above 0 where the guard does not hold."""
+        return self.limit - value if self.at_least else value - self.limit
+
+
+def read_guard(text: str) -> Guard:
+    """
+    >>> read_guard("val_recall>=0.6")
+    Guard(metric='val_recall', at_least=True, limit=0.6)
+    """
+    for sign in (">=", "<="):
+        metric, found, limit = text.partition(sign)
+        if found:
+            try:
+                return Guard(metric.strip(), sign == ">=", float(limit))
+            except ValueError:
+                break
+    raise UsageError(f"--guard takes metric>=number or metric<=number, got '{text}'.")
 
 
 def fingerprint(recipe: Path, **what: Any) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lossforge.run import write_atomically
-from lossforge.search.study import is_baseline, ranked
+from lossforge.search.study import is_baseline, objectives_of, pareto_front, ranked
 
 BEST, REPORT = "best_loss.yaml", "report.md"
 
@@ -19,7 +18,17 @@ def loss_text(trial: FrozenTrial) -> str:
     return ", ".join(f"{slot}: {text}" for slot, text in losses.items()) or "(not begun)"
 
 
-def baseline_of(study: optuna.Study) -> Any:
+def score_of(study: optuna.Study) -> str:
+    """The metric of the first objective."""
+    return objectives_of(study)[0].metric
+
+
+def shown_values(trial: FrozenTrial) -> str:
+    values = trial.values if trial.state == TrialState.COMPLETE else None
+    return ", ".join(f"{value:.4f}" for value in values) if values else "-"
+
+
+def baseline_of(study: optuna.Study) -> FrozenTrial | None:
     return next((trial for trial in ranked(study) if is_baseline(trial)), None)
 
 
@@ -32,17 +41,21 @@ def rows(study: optuna.Study, count: int = 5) -> list[tuple[str, str, str, str]]
     return [
         (
             f"{trial.number}{' (baseline)' if is_baseline(trial) else ''}",
-            f"{trial.value:.4f}",
-            "" if baseline is None else f"{trial.value - baseline.value:+.4f}",
+            shown_values(trial),
+            "" if baseline is None else f"{trial.values[0] - baseline.values[0]:+.4f}",
             loss_text(trial),
         )
         for trial in shown
     ]
 
 
-def verdict(study: optuna.Study, score: str) -> str:
+def verdict(study: optuna.Study) -> str:
     """One plain sentence on what was found, and how little a single seed says."""
-    best, baseline = ranked(study)[0], baseline_of(study)
+    best, baseline, score = ranked(study)[0], baseline_of(study), score_of(study)
+    if len(study.directions) > 1:
+        count = len(pareto_front(study, ranked(study)))
+        names = ", ".join(o.metric for o in objectives_of(study))
+        return f"{count} losses are the front of {names}: none is better in one and not worse."
     if baseline is None:
         return f"Best {score} {best.value:.4f} (trial {best.number}); the baseline did not finish."
     if is_baseline(best):
@@ -50,15 +63,15 @@ def verdict(study: optuna.Study, score: str) -> str:
     return (
         f"Best {score} {best.value:.4f} (trial {best.number}) against {baseline.value:.4f} of the "
         "recipe's own loss. One seed each: small differences are noise, and the best of many "
-        "is flattered by the choice."
+        "is flattered by the choice. 'lossforge confirm' tells."
     )
 
 
-def write(study: optuna.Study, directory: Path, score: str, recipe: str) -> None:
+def write(study: optuna.Study, directory: Path, recipe: str) -> None:
     """Writes best_loss.yaml and report.md."""
-    best = ranked(study)[0]
+    best, score = ranked(study)[0], score_of(study)
     write_atomically(directory / BEST, best.user_attrs["loss_config"])
-    lines = [f"# Loss search: {recipe}", "", verdict(study, score), ""]
+    lines = [f"# Loss search: {recipe}", "", verdict(study), ""]
     lines += [f"| trial | {score} | to baseline | losses |", "|---|---|---|---|"]
     lines += [
         f"| {number} | {value} | {difference} | `{text}` |"

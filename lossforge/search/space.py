@@ -1,126 +1,118 @@
-"""What a search may try in each slot: derived from Kinds and from the ranges that losses declare.
+"""What a search may try: a function from a trial to a loss for each slot.
 
-Parameters of a trial, for a slot `box`:
-
-    box                 class of the first term
-    box.with            class of a second term, or "none"
-    box.with.weight     its weight against the first
-    box.GIoU.<name>     each hyper-parameter that a chosen class declares in `search`
-    box.hard            whether only the hardest examples count (HardExamples)
-    box.keep            their share
-    box.weight          weight of the slot against the first slot, whose weight stays 1
+`DerivedSpace` comes from the slots and the ranges that losses declare; `SpaceFile` is a Python file
+with `space(trial)`. Both give `suggest(trial)`, so that `optuna.trial.FixedTrial` tests either.
 """
 
 from __future__ import annotations
 
 import inspect
+import runpy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from lossforge.errors import RecipeError, unknown_name
-from lossforge.losses import LOSSES
-from lossforge.losses.base import Loss, argument_names
-from lossforge.losses.composite import Composite
-from lossforge.losses.hard_examples import HardExamples
-from lossforge.ranges import Choice, Float
-from lossforge.recipe import Slot
-
-WEIGHT = Float(0.1, 10.0, log=True)
-NONE = "none"
-
-Candidates = dict[str, tuple[str, ...]]
+from lossforge.errors import RecipeError
+from lossforge.losses.base import Loss
+from lossforge.recipe import Recipe, Slot
+from lossforge.search.derived_space import DerivedSpace, Scale, candidates
 
 
-def candidates(slots: Mapping[str, Slot], named: Mapping[str, Sequence[str]]) -> Candidates:
-    """Names of the losses that fit each slot; only those in `named`, for slots that it has.
+class Space(Protocol):
+    """What a search may try."""
+
+    def suggest(self, trial: Any) -> dict[str, Loss]:
+        """A loss for each slot, drawn by the trial."""
+        ...
+
+    def parameters_of(self, losses: Mapping[str, Loss]) -> dict[str, Any]:
+        """The parameters with which `suggest` gives these losses; {} if none do."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """The space as plain data: a study refuses to go on with another one."""
+        ...
+
+
+class SpaceFile:
+    """A space written by hand: a file with `space(trial)` or `space(trial, slots)`.
+
+    It gives {slot: loss}, each loss as a Loss or as text (`"Focal(gamma=1.5)"`). Slots left out
+    keep the recipe's own loss. `slots[name].bind` holds what the recipe knows: class counts.
 
     Raises:
-        RecipeError: for a name that fits no slot, or a slot that nothing fits.
+        RecipeError: for a file without `space`, an error in it, or losses that fit no slot.
     """
-    found = {}
-    for name, slot in slots.items():
-        fitting = [n for n, cls in sorted(LOSSES.items()) if _fits(cls, slot)]
-        for chosen in named.get(name, ()):
-            if chosen not in fitting:
-                raise RecipeError(unknown_name(f"candidate for slot '{name}'", chosen, fitting))
-        found[name] = tuple(named.get(name) or fitting)
-        if not found[name]:
-            raise RecipeError(f"No loss fits slot '{name}' (kinds {', '.join(slot.kinds)}).")
-    return found
+
+    def __init__(self, path: Path, slots: Mapping[str, Slot]) -> None:
+        self.path, self._slots = path, slots
+        self._text = path.read_text(encoding="utf-8")
+        try:
+            self._function = runpy.run_path(str(path))["space"]
+        except KeyError:
+            raise RecipeError(f"{path} has no function space(trial).") from None
+        except Exception as error:
+            raise RecipeError(f"{path}: {type(error).__name__}: {error}") from error
+        self._takes_slots = len(inspect.signature(self._function).parameters) > 1
+
+    def suggest(self, trial: Any) -> dict[str, Loss]:
+        from lossforge import spec
+
+        given = self._function(trial, self._slots) if self._takes_slots else self._function(trial)
+        if not isinstance(given, Mapping) or not set(given) <= set(self._slots):
+            raise RecipeError(
+                f"{self.path}: space(trial) gives a loss for each of the slots "
+                f"{', '.join(self._slots)}, as a dict; got {given!r}."[:400]
+            )
+        return {n: spec.parse(v) if isinstance(v, str) else v for n, v in given.items()}
+
+    def parameters_of(self, losses: Mapping[str, Loss]) -> dict[str, Any]:
+        return {}
+
+    def described(self) -> dict[str, Any]:
+        return {"file": self.path.name, "text": self._text}
 
 
-def suggest(trial: Any, space: Candidates) -> dict[str, Loss]:
-    """A loss for each slot, drawn by the trial."""
-    losses = {}
-    for index, (slot, names) in enumerate(space.items()):
-        weight = 1.0 if index == 0 else WEIGHT.suggest(trial, f"{slot}.weight")
-        first = trial.suggest_categorical(slot, names)
-        terms = {first: weight}
-        if len(names) > 1:
-            second = trial.suggest_categorical(f"{slot}.with", (NONE, *names))
-            if second not in (NONE, first):
-                second_weight = weight * WEIGHT.suggest(trial, f"{slot}.with.weight")
-                terms[second] = float(f"{second_weight:.4g}")
-        keep = None
-        if trial.suggest_categorical(f"{slot}.hard", (False, True)):
-            keep = HardExamples.search["keep"].suggest(trial, f"{slot}.keep")
-        built = {name: (w, _drawn(trial, slot, name, keep)) for name, w in terms.items()}
-        losses[slot] = _together(built)
-    return losses
+def read_space(
+    name: str,
+    recipe: Recipe,
+    slots: Mapping[str, Slot],
+    further: Mapping[str, Sequence[str]] | None = None,
+    scale: Scale | None = None,
+) -> Space:
+    """The space of that name.
+
+    Args:
+        name: "auto" (the recipe's candidates), "all" (every loss that fits), "named" (the recipe's
+            candidates, one at a time), or a file in `search_spaces/` or anywhere.
+        recipe: names its candidates.
+        slots: what is searched.
+        further: candidates of other sources for each slot, as names or as texts such as
+            `Formula("-log(p)")`; with a file they are refused.
+        scale: (slot, loss) -> size of its gradient; weights of terms are relative to it.
+    """
+    if name not in ("auto", "all", "named"):
+        if further:
+            raise RecipeError(f"Further candidates can't be added to the space file {name}.")
+        return SpaceFile(find_space(name), slots)
+    chosen = {} if name == "all" else {slot: tuple(c) for slot, c in recipe.candidates.items()}
+    return DerivedSpace(
+        slots, candidates(slots, chosen, further or {}), scale, combine=name != "named"
+    )
 
 
-def parameters_of(losses: Mapping[str, Loss], space: Candidates) -> dict[str, Any]:
-    """The parameters with which `suggest` gives these single, unweighted losses; {} if none do."""
-    parameters: dict[str, Any] = {}
-    for index, (slot, names) in enumerate(space.items()):
-        loss = losses[slot]
-        name = type(loss).__name__
-        if name not in names:
-            return {}
-        parameters |= {slot: name, f"{slot}.with": NONE, f"{slot}.hard": False}
-        if index:
-            parameters[f"{slot}.weight"] = 1.0
-        for argument, values in type(loss).search.items():
-            value = getattr(loss, argument)
-            if not _holds(values, value):
-                return {}
-            parameters[f"{slot}.{name}.{argument}"] = value
-    return parameters
-
-
-def described(space: Candidates) -> dict[str, Any]:
-    """The space as plain data: a study refuses to go on with another one."""
-    return {
-        slot: {name: {n: repr(v) for n, v in LOSSES[name].search.items()} for name in names}
-        for slot, names in space.items()
-    }
-
-
-def _fits(cls: type[Loss], slot: Slot) -> bool:
-    parameters = inspect.signature(cls.__init__).parameters
-    free = [n for n in argument_names(cls) if parameters[n].default is inspect.Parameter.empty]
-    return not cls.wraps and not free and bool(set(cls.kinds) & set(slot.kinds))
-
-
-def _drawn(trial: Any, slot: str, name: str, keep: float | None) -> Loss:
-    cls = LOSSES[name]
-    loss = cls(**{n: v.suggest(trial, f"{slot}.{name}.{n}") for n, v in cls.search.items()})
-    return loss if keep is None else HardExamples(loss, keep=keep)
-
-
-def _together(terms: Mapping[str, tuple[float, Loss]]) -> Loss:
-    if len(terms) == 1:
-        weight, loss = next(iter(terms.values()))
-        if weight == 1.0:
-            return loss
-    named = {}
-    for weight, loss in terms.values():
-        inner = loss.loss if isinstance(loss, HardExamples) else loss
-        named[inner.name] = (weight, loss)
-    return Composite(named)
-
-
-def _holds(values: Float | Choice, value: Any) -> bool:
-    if isinstance(values, Choice):
-        return value in values.options
-    return isinstance(value, int | float) and values.low <= value <= values.high
+def find_space(name: str) -> Path:
+    """The file as given, or the installed one (`detection`, `search_spaces/detection.py`)."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    installed = Path(__file__).parent.parent / "search_spaces"
+    installed = installed if installed.is_dir() else installed.parent.parent / "search_spaces"
+    known = {f.stem: f for f in installed.glob("*.py") if f.name != "__init__.py"}
+    if path.stem in known and path.parent.name in ("search_spaces", ""):
+        return known[path.stem]
+    raise RecipeError(
+        f"There is no space '{name}': give auto, all, a file with space(trial), or one of "
+        + ", ".join(sorted(known))
+        + "."
+    )

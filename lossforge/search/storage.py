@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +49,10 @@ def open_storage(storage: str | None, directory: Path) -> BaseStorage:
     try:
         if storage and "://" in storage:
             optuna.logging.set_verbosity(optuna.logging.ERROR)
-            return optuna.storages.RDBStorage(storage)
+            if storage.startswith("grpc://"):
+                return _patient(_proxy(storage))
+            options = {} if storage.startswith("sqlite") else {"pool_pre_ping": True}
+            return _patient(optuna.storages.RDBStorage(storage, engine_kwargs=options))
         path = Path(storage) if storage else directory / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -57,6 +62,64 @@ def open_storage(storage: str | None, directory: Path) -> BaseStorage:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         place = storage or directory
         raise StudyError(f"Can't open the storage '{place}': {reason}") from error
+
+
+def _proxy(url: str) -> BaseStorage:
+    """Optuna's gRPC proxy at grpc://host:port, for very many workers."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    proxy = optuna.storages.GrpcStorageProxy(
+        host=parts.hostname or "localhost", port=parts.port or 13000
+    )
+    proxy.wait_server_ready(timeout=10)
+    return proxy
+
+
+def _patient(storage: BaseStorage, patience: float = 300.0) -> BaseStorage:
+    """The storage, whose calls are repeated for a while when it can't be reached.
+
+    A database that restarts, or a network that is gone for half a minute, ends no search.
+    """
+    for name in dir(BaseStorage):
+        if not name.startswith("_") and callable(getattr(storage, name)):
+            setattr(storage, name, _repeated(getattr(storage, name), patience))
+    return storage
+
+
+def _repeated(call: Callable[..., Any], patience: float) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def repeated(*arguments: Any, **named: Any) -> Any:
+        start, pause = time.monotonic(), 0.5
+        while True:
+            try:
+                return call(*arguments, **named)
+            except Exception as error:
+                if not _unreachable(error):
+                    raise
+                if time.monotonic() - start > patience:
+                    raise StudyError(
+                        f"The storage has been out of reach for {patience:.0f} s; the same command "
+                        f"goes on when it is back. It says: {' '.join(str(error).split())[:200]}"
+                    ) from error
+                time.sleep(pause)
+                pause = min(2 * pause, 10.0)
+
+    return repeated
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether a connection failed: not a wrong password, not a full disk."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionError | OperationalError | InterfaceError):
+            return "authentication" not in str(cause) and "unable to open" not in str(cause)
+        if type(cause).__module__.startswith("grpc"):
+            return "UNAVAILABLE" in str(cause)
+        cause = cause.__cause__
+    return False
 
 
 def repair(path: Path, lock: FileLock) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from lossforge import errors
+from lossforge.errors import LossforgeError
 from lossforge.search import study as studies
+from lossforge.search.heartbeat import Heartbeat
 from lossforge.search.plan import Plan
 from lossforge.search.processes import JOBS_A_CHILD, Child, free_number, heard
 from lossforge.search.worker import work
@@ -24,79 +25,120 @@ STATES = {
 Listener = Callable[[str, Any], None]
 
 
-def supervise(plan: Plan, study_of: Callable[[dict], optuna.Study], tell: Listener) -> None:
+class Supervisor:
     """Trains trials in `plan.jobs` workers until the study has `plan.trials`, or time is up.
+
+    Others may work on the same study: trials of all count, and those of the dead are retried.
 
     Args:
         plan: what to search.
         study_of: opens the study, given what the first worker read in the recipe.
-        tell: called with ("ready", described), ("epoch", message), ("trial", number).
-
-    On KeyboardInterrupt, and on any error, workers are stopped and their trials queued again.
+        tell: called with ("epoch", message), ("trial", number), ("reaped", numbers).
+        logs: directory for the workers' logs, other than the plan's.
+        heartbeat: made of the study.
     """
-    start = time.monotonic()
-    study: optuna.Study | None = None
-    workers: list[Child] = []
-    broken = 0
-    try:
-        workers.append(_worker(plan, 0))
-        while workers:
-            for worker in heard(workers):
-                message = worker.receive()
-                if message is None:  # the process is gone
-                    workers.remove(worker)
-                    broken += not worker.ready
-                    if broken > 2:
-                        raise errors.LossforgeError(
-                            f"Workers die before they can train; see {worker.log}."
-                        )
-                    if study is not None and worker.job is not None:
-                        reason = f"the worker died (exit code {worker.process.exitcode})"
-                        studies.give_up(study, worker.job, reason, retry=True)
-                        tell("trial", worker.job)
-                elif message[0] == "ready":
-                    worker.ready = True
-                    if study is None:
-                        study = study_of(message[1])
-                elif message[0] == "epoch":
-                    tell("epoch", message[1:])
-                else:
-                    _finish(study, worker, *message[1:])
-                    tell("trial", message[1])
-            if study is not None:
-                late = plan.minutes is not None and time.monotonic() - start > 60 * plan.minutes
-                _assign(plan, study, workers, late)
-    finally:
-        for worker in workers:
-            if study is not None and worker.job is not None:
-                studies.give_up(study, worker.job, "interrupted", retry=True)
-            worker.stop()
 
+    def __init__(
+        self,
+        plan: Plan,
+        study_of: Callable[[dict[str, Any]], optuna.Study],
+        tell: Listener,
+        logs: str | None = None,
+        heartbeat: Callable[[optuna.Study], Heartbeat] = Heartbeat,
+    ) -> None:
+        self._plan, self._study_of, self._tell = plan, study_of, tell
+        self._logs, self._heartbeat_of = logs or plan.directory, heartbeat
+        self._workers: list[Child] = []
+        self._study: optuna.Study | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._broken = 0
 
-def _worker(plan: Plan, number: int) -> Child:
-    return Child(work, plan, plan.directory, plan.jobs, number)
+    def run(self) -> None:
+        """On KeyboardInterrupt, and on any error, workers stop and their trials are queued."""
+        start = time.monotonic()
+        try:
+            self._workers.append(self._worker(0))
+            at_work = True
+            while at_work:
+                for worker in self._heard():
+                    self._hear(worker)
+                if self._study is not None and self._heartbeat is not None:
+                    self._heartbeat.beat()
+                    reaped = self._heartbeat.reap()
+                    if reaped:
+                        self._tell("reaped", reaped)
+                    minutes = self._plan.minutes
+                    late = minutes is not None and time.monotonic() - start > 60 * minutes
+                    at_work = self._assign(self._study, self._heartbeat, late)
+        finally:
+            self._stop()
 
+    def _heard(self) -> list[Child]:
+        if not self._workers:
+            time.sleep(1.0)  # others finish the last trials
+        return heard(self._workers)
 
-def _assign(plan: Plan, study: optuna.Study, workers: list[Child], late: bool) -> None:
-    """Gives idle workers a trial while any is left to do; lets go of those not needed."""
-    running = sum(worker.job is not None for worker in workers)
-    wanted = 0 if late else max(0, plan.trials - studies.spent(study) - running)
-    for worker in list(workers):
-        if worker.job is not None or not worker.ready:
-            continue
-        if wanted and worker.done < JOBS_A_CHILD:
-            worker.give(studies.ask(study))
-            wanted -= 1
+    def _worker(self, number: int) -> Child:
+        return Child(work, self._plan, self._logs, self._plan.jobs, number)
+
+    def _hear(self, worker: Child) -> None:
+        message = worker.receive()
+        if message is None:
+            self._lost(worker)
+        elif message[0] == "ready":
+            worker.ready = True
+            if self._study is None:
+                self._study = self._study_of(message[1])
+                self._heartbeat = self._heartbeat_of(self._study)
+        elif message[0] == "epoch":
+            self._tell("epoch", message[1:])
         else:
+            _, number, state, values, _ = message
+            assert self._study is not None
+            self._study.tell(
+                number,
+                values if state == "complete" else None,
+                state=STATES[state],
+                skip_if_finished=True,
+            )
+            worker.job = None
+            worker.done += 1
+            self._tell("trial", number)
+
+    def _lost(self, worker: Child) -> None:
+        """The process is gone: its trial is queued again."""
+        self._workers.remove(worker)
+        self._broken += not worker.ready
+        if self._broken > 2:
+            raise LossforgeError(f"Workers die before they can train; see {worker.log}.")
+        if self._study is not None and worker.job is not None:
+            reason = f"the worker died (exit code {worker.process.exitcode})"
+            studies.give_up(self._study, worker.job, reason, retry=True)
+            self._tell("trial", worker.job)
+
+    def _assign(self, study: optuna.Study, heartbeat: Heartbeat, late: bool) -> bool:
+        """Gives idle workers a trial while any is left to do; whether there is reason to stay."""
+        running = studies.running(study)
+        left = 0 if late else self._plan.trials - studies.spent(study) - len(running)
+        for worker in list(self._workers):
+            if worker.job is not None or not worker.ready:
+                continue
+            number = None
+            if left > 0 and worker.done < JOBS_A_CHILD:
+                number = studies.ask(study, heartbeat.owner, self._plan.trials)
+            if number is None:
+                worker.stop()
+                self._workers.remove(worker)
+            else:
+                worker.give(number)
+                left -= 1
+        starting = sum(not worker.ready for worker in self._workers)
+        for _ in range(min(self._plan.jobs - len(self._workers), left - starting)):
+            self._workers.append(self._worker(free_number(self._workers)))
+        return bool(self._workers) or (bool(running) and not late)
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            if self._study is not None and worker.job is not None:
+                studies.give_up(self._study, worker.job, "interrupted", retry=True, count=False)
             worker.stop()
-            workers.remove(worker)
-    starting = sum(not worker.ready for worker in workers)
-    for _ in range(min(plan.jobs - len(workers), wanted - starting)):
-        workers.append(_worker(plan, free_number(workers)))
-
-
-def _finish(study, worker: Child, number: int, state: str, score, reason) -> None:
-    values = score if state == "complete" else None
-    study.tell(number, values, state=STATES[state], skip_if_finished=True)
-    worker.job = None
-    worker.done += 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from lossforge.errors import LossforgeError
+from optuna.exceptions import UpdateFinishedTrialError
+
+from lossforge.errors import LossforgeError, RecipeError, unknown_name
 from lossforge.search.plan import Plan
 from lossforge.search.processes import begin_child
 
@@ -16,9 +19,9 @@ from lossforge.search.processes import begin_child
 def work(connection: Connection, plan: Plan, log: str) -> None:
     """Trains the trials whose ids come through `connection`, until it closes.
 
-    Sends ("ready", {slots' space}), then for each trial ("epoch", number, epoch, epochs, score)
-    and ("trial", number, state, score, reason), or ("error", exit code, message) if the recipe
-    itself is at fault.
+    Sends ("ready", what the recipe says), then for each trial ("epoch", number, epoch, epochs,
+    score) and ("trial", number, state, values, reason), or ("error", exit code, message) if the
+    recipe itself is at fault.
     """
     begin_child(log)
     try:
@@ -45,29 +48,48 @@ class _Trainer:
     def __init__(self, connection: Connection, plan: Plan) -> None:
         from lossforge import spec
         from lossforge.recipe import check_score, load_recipe
-        from lossforge.search import space
+        from lossforge.search.gradient_scale import gradient_scale
+        from lossforge.search.plan import objectives, read_guard
+        from lossforge.search.space import read_space
         from lossforge.search.study import open_study
         from lossforge.training.train import fit_slots
 
         self.connection, self.plan = connection, plan
-        self.recipe = load_recipe(plan.recipe, plan.settings)
-        self.score = check_score(plan.score or self.recipe.score)
-        slots = self.recipe.task(self.recipe.data(plan.seed)).slots
-        named = self.recipe.candidates if plan.space == "auto" else {}
-        self.space = space.candidates(slots, named)
-        self.baseline = {name: spec.parse(text) for name, text in self.recipe.losses.items()}
-        fit_slots(self.recipe, slots, {})
-        self.study = open_study(plan, self.recipe.direction)
+        self.recipe = recipe = load_recipe(plan.recipe, plan.settings)
+        self.objectives = objectives(plan.score or recipe.score, recipe.score, recipe.direction)
+        for objective in self.objectives:
+            check_score(objective.metric)
+        self.guards = [read_guard(text) for text in plan.guards]
+        data = recipe.data(plan.seed)
+        task = recipe.task(data)
+        scale = gradient_scale(task, data.train)
+        self.space = read_space(plan.space, recipe, task.slots, plan.further, scale)
+        self.baseline = {name: spec.parse(text) for name, text in recipe.losses.items()}
+        fit_slots(recipe, task.slots, {})
+        self._try_space(task.slots)
+        directions = [objective.maximize for objective in self.objectives]
+        self.study = open_study(plan, directions)
         self.described = {
-            "space": space.described(self.space),
-            "baseline": space.parameters_of(self.baseline, self.space),
-            "score": self.score,
-            "direction": self.recipe.direction,
-            "epochs": plan.epochs or self.recipe.epochs,
+            "recipe": recipe.name,
+            "space": self.space.described(),
+            "baseline": self.space.parameters_of(self.baseline),
+            "losses": dict(recipe.losses),
+            "objectives": [[o.metric, o.maximize] for o in self.objectives],
+            "epochs": plan.epochs or recipe.epochs,
+            "versions": _versions(),
         }
 
-    def run(self, number: int) -> tuple[str, float | None, str | None]:
-        """(state, score, reason) of one trial; whatever goes wrong in it costs only this trial."""
+    def _try_space(self, slots: Any) -> None:
+        """One draw: a space at fault shows before the study begins."""
+        import optuna
+
+        from lossforge.training.train import fit_slots
+
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.plan.seed))
+        fit_slots(self.recipe, slots, self.space.suggest(study.ask()))
+
+    def run(self, number: int) -> tuple[str, list[float] | None, str | None]:
+        """(state, values, reason) of one trial; whatever goes wrong in it costs only this trial."""
         import keras
 
         started = time.monotonic()
@@ -75,26 +97,26 @@ class _Trainer:
             self.study._study_id, number
         )
         try:
-            state, score, reason = self._train(trial_id, number)
+            state, values, reason = self._train(trial_id, number)
         except Exception as error:
             traceback.print_exc()
-            state, score, reason = "fail", None, f"{type(error).__name__}: {error}"[:500]
+            state, values, reason = "fail", None, f"{type(error).__name__}: {error}"[:500]
         finally:
             keras.backend.clear_session()
             gc.collect()
         attributes: dict[str, Any] = {"seconds": round(time.monotonic() - started, 1)}
         if reason:
-            attributes["reason"] = " ".join(reason.split())
-        for name, value in attributes.items():
-            self.study._storage.set_trial_user_attr(trial_id, name, value)
-        return state, score, reason
+            attributes["reason"] = reason = " ".join(reason.split())
+        with contextlib.suppress(UpdateFinishedTrialError):  # given up by another, as silent
+            for name, value in attributes.items():
+                self.study._storage.set_trial_user_attr(trial_id, name, value)
+        return state, values, reason
 
-    def _train(self, trial_id: int, number: int) -> tuple[str, float | None, str | None]:
+    def _train(self, trial_id: int, number: int) -> tuple[str, list[float] | None, str | None]:
         import optuna
 
         from lossforge import spec
-        from lossforge.search import space
-        from lossforge.search.study import pruner_of, sampler_of
+        from lossforge.search.study import is_baseline, pruner_of, sampler_of
         from lossforge.search.trial_report import TrialReport
         from lossforge.training.train import train
 
@@ -102,29 +124,53 @@ class _Trainer:
         self.study.sampler = sampler_of(self.plan, number)
         self.study.pruner = pruner_of(self.plan, epochs)
         trial = optuna.trial.Trial(self.study, trial_id)
-        is_baseline = trial.user_attrs.get("origin") == "baseline"
-        losses = space.suggest(trial, self.space)
-        if is_baseline:
-            losses = self.baseline
+        own = is_baseline(trial)
+        losses = self.space.suggest(trial)
+        losses = self.baseline if own else self.baseline | losses
         trial.set_user_attr("losses", {slot: spec.text(loss) for slot, loss in losses.items()})
         trial.set_user_attr("loss_config", spec.dump(losses))
+        metric = self.objectives[0].metric
 
         def tell(epoch: int, value: float) -> None:
             self.connection.send(("epoch", number, epoch, epochs, value))
 
-        report = TrialReport(trial, self.score, tell, prune=not is_baseline)
+        report = TrialReport(trial, metric, tell, prune=not own, single=len(self.objectives) == 1)
         outcome = train(
             self.recipe,
             losses,
             seed=self.plan.seed,
             epochs=epochs,
             precision=self.plan.precision,
-            score=self.score,
+            score=metric,
             callbacks=[report],
         )
         if outcome.reason:
             return "pruned", None, outcome.reason
-        trial.set_user_attr("metrics", outcome.metrics)
+        metrics = outcome.metrics | {"step_seconds": report.step_seconds}
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("terms", report.terms)
         if report.pruned_at:
             return "pruned", None, f"below the others after epoch {report.pruned_at}"
-        return "complete", outcome.score, None
+        for guard in self.guards:
+            violation = guard.violation(_measured(metrics, guard.metric))
+            trial.set_constraint(guard.metric, violation if violation == violation else 1.0)
+        return "complete", [_measured(metrics, o.metric) for o in self.objectives], None
+
+
+def _measured(metrics: dict[str, float], name: str) -> float:
+    if name not in metrics:
+        known = [n for n in metrics if n.startswith("val_") or n == "step_seconds"]
+        raise RecipeError(unknown_name("metric of this task", name, known))
+    return metrics[name]
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib import metadata
+
+    packages = ("lossforge", "tensorflow", "keras", "optuna", "numpy")
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
