@@ -71,5 +71,7 @@ def _served(path: Path, images) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # kept alive: its variables go with it
-    served = loaded.serve(tf.cast(images, tf.float32))
+    _, inputs = loaded.signatures["serving_default"].structured_input_signature
+    (wanted,) = inputs.values()
+    served = loaded.serve(tf.cast(images, wanted.dtype))
     return {name: np.asarray(value) for name, value in served.items()}

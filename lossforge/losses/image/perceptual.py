@@ -10,11 +10,13 @@ import numpy as np
 from keras import ops
 
 from lossforge.heads import feature_extractor
+from lossforge.heads.lpips_heads import trained_heads
 from lossforge.losses.base import Loss, check_range
 from lossforge.losses.image import pixels
 from lossforge.ranges import Choice, Float
 
 STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+LPIPS_LAYERS = (*STYLE_LAYERS, "block5_conv3")
 
 
 class FeatureLoss(Loss):
@@ -229,8 +231,9 @@ class LPIPS(FeatureLoss):
         weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
             None for random weights.
         layer_weights: one factor >= 0 a layer; None: 1 each.
-        heads: the path of an .npz file that holds, by the name of each layer (`features` with
-            `network=None`), its C weights >= 0.
+        heads: "lpips": the authors' trained weights, from their package `lpips`, for the default
+            layers of vgg16; or the path of an .npz file that holds, by the name of each layer
+            (`features` with `network=None`), its C weights >= 0.
 
     Raises:
         ValueError: for a network, layer or file that does not exist.
@@ -243,7 +246,7 @@ class LPIPS(FeatureLoss):
     def __init__(
         self,
         network: str | None = "vgg16",
-        layers: Sequence[str] = (*STYLE_LAYERS, "block5_conv3"),
+        layers: Sequence[str] = LPIPS_LAYERS,
         weights: str | None = "imagenet",
         layer_weights: Sequence[float] | None = None,
         heads: str | None = None,
@@ -251,16 +254,25 @@ class LPIPS(FeatureLoss):
     ) -> None:
         super().__init__(network, layers, weights, layer_weights, **base)
         self.heads = heads
-        self._head_weights = None
-        if heads is not None:
-            names = ["features"] if network is None else self.layers
-            try:
-                with np.load(heads) as file:
-                    self._head_weights = [np.asarray(file[name]).reshape(-1) for name in names]
-            except (OSError, KeyError) as error:
+        self._head_weights = None if heads is None else self._read_heads(heads)
+
+    def _read_heads(self, heads: str) -> list[np.ndarray]:
+        if heads == "lpips":
+            if (self.network, tuple(self.layers)) != ("vgg16", LPIPS_LAYERS):
                 raise ValueError(
-                    f"LPIPS: heads must be an .npz file with {', '.join(names)}, got {heads!r}."
-                ) from error
+                    "LPIPS: heads='lpips' are those of vgg16 and its layers "
+                    f"{', '.join(LPIPS_LAYERS)}, got {self.network} and {', '.join(self.layers)}."
+                )
+            return trained_heads()
+        names = ["features"] if self.network is None else self.layers
+        try:
+            with np.load(heads) as file:
+                return [np.asarray(file[name]).reshape(-1) for name in names]
+        except (OSError, KeyError) as error:
+            raise ValueError(
+                f"LPIPS: heads must be 'lpips' or an .npz file with {', '.join(names)}, "
+                f"got {heads!r}."
+            ) from error
 
     def compare(self, x: Any, y: Any, index: int) -> Any:
         difference = ops.square(unit(x) - unit(y))
