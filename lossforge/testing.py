@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend import set_keras_mask
 
 from lossforge.kinds import Kind, kind_of, probabilities
 from lossforge.losses.base import Loss, argument_names
@@ -167,6 +169,20 @@ def weight_zero_removes_an_example(loss: Loss, kind: Kind) -> None:
     np.testing.assert_allclose(expected, plain * factor, rtol=1e-5, atol=1e-7)
 
 
+def a_mask_removes_an_example(loss: Loss, kind: Kind) -> None:
+    """As `keras.layers.Masking` and `Embedding(mask_zero=True)` send it along with predictions."""
+    y_true, y_pred = draw(loss, kind)
+    kept = np.array([True, False, True, True, False, True])
+    hostile = y_pred.copy()
+    hostile[~kept] = np.nan
+    hostile = ops.convert_to_tensor(hostile, dtype=loss.dtype)
+    set_keras_mask(hostile, ops.convert_to_tensor(kept))
+    actual = values_of(loss, y_true, hostile)
+    expected = values_of(loss, y_true[kept], y_pred[kept])
+    np.testing.assert_allclose(actual[kept], expected, rtol=1e-5, atol=1e-6)
+    assert np.all(actual[~kept] == 0)
+
+
 def nan_in_gives_nan_out(loss: Loss, kind: Kind) -> None:
     y_true, y_pred = draw(loss, kind)
     y_pred = y_pred.copy()
@@ -242,6 +258,28 @@ def a_step_along_the_gradient_helps(loss: Loss, kind: Kind) -> None:
     assert np.all(after <= before + 1e-6)
 
 
+def memory_grows_as_declared(loss: Loss, kind: Kind) -> None:
+    """Value and gradient of four times the batch take at most 4^n the memory, n from `memory`.
+
+    XLA reports memory through JAX; TensorFlow's backend does not run this check. A loss of one
+    example at a time can't but grow with the batch.
+    """
+    if keras.backend.backend() != "jax" or not loss.batch_coupled:
+        return
+    import jax
+
+    def temporary(batch):
+        y_true, y_pred = draw(loss, kind, batch=batch)
+        summed = rebuilt(loss, reduction="sum")
+        function = jax.jit(jax.value_and_grad(lambda p: summed(y_true, p)))
+        compiled = function.lower(ops.convert_to_tensor(y_pred, dtype=loss.dtype)).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    power = max(map(int, re.findall(r"B\^(\d)", loss.memory)), default=1)
+    small, large = temporary(64), temporary(256)
+    assert large <= 4.2**power * max(small, 4096), (loss.memory, small, large)
+
+
 def docstring_says_what_it_must(loss: Loss, kind: Kind) -> None:
     text = inspect.getdoc(type(loss)) or ""
     missing = [w for w in ("Reads:", "Returns:", "Source:", ">>>") if w not in text]
@@ -256,11 +294,13 @@ CHECKS: tuple[Callable[[Loss, Kind], None], ...] = (
     is_finite_at_extremes,
     is_finite_in_degenerate_batches,
     weight_zero_removes_an_example,
+    a_mask_removes_an_example,
     nan_in_gives_nan_out,
     gradient_equals_finite_differences,
     graph_equals_eager,
     half_precision_is_computed_in_float32,
     config_rebuilds_an_equal_loss,
     a_step_along_the_gradient_helps,
+    memory_grows_as_declared,
     docstring_says_what_it_must,
 )

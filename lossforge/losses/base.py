@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 from keras import ops, tree
+from keras.src.backend import get_keras_mask  # a JAX tensor has no attribute to read it from
 
 from lossforge.ranges import Choice, Float
 
@@ -85,7 +86,7 @@ class Loss(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         leaves = tree.flatten(y_pred)
-        mask = getattr(leaves[0], "_keras_mask", None) if leaves else None
+        mask = get_keras_mask(leaves[0]) if leaves else None
         with keras.name_scope(self.name):
             y_pred = tree.map_structure(self._prediction, _arrays(y_pred))
             y_true = tree.map_structure(self._target, _arrays(y_true))
