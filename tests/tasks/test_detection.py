@@ -76,13 +76,16 @@ def test_the_small_retinanet_is_small_and_wants_a_fitting_image():
         small_retinanet(10, image_size=100)
 
 
-MODELS = ["small_retinanet", "keras_cv:retinanet", "keras_cv:yolo_v8", "keras_hub:retinanet"]
+MODELS = [
+    "small_retinanet",
+    "keras_cv:retinanet",
+    pytest.param("keras_cv:yolo_v8", marks=pytest.mark.slow),
+    pytest.param("keras_hub:retinanet", marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_detector_trains_evaluates_and_exports(model, tmp_path):
-    if model.startswith("keras_hub"):  # an extra: tensorflow-text alone has 194 MB
-        pytest.importorskip("keras_hub")
     settings = {"model": model, "train_examples": 32, "epochs": 1}
     recipe = load_recipe("recipes/retinanet.py", settings)
     data = load_detection(train_examples=32)
