@@ -45,6 +45,7 @@ class Slot:
         """
         from lossforge.losses.base import Loss, argument_names
         from lossforge.losses.composite import Composite
+        from lossforge.miners.pair_miners import Miner
 
         if isinstance(loss, Composite):
             terms = {n: (loss.weights[n], self.fit(term)) for n, term in loss.losses.items()}
@@ -57,6 +58,8 @@ class Slot:
         names = argument_names(type(loss))
         config = {n: getattr(loss, n) for n in names} | {"name": loss.name, "dtype": loss.dtype}
         config |= {n: self.fit(v) for n, v in config.items() if isinstance(v, Loss)}
+        # Built anew, so that a miner's draws follow the seed of the training.
+        config |= {n: type(v)(**v.get_config()) for n, v in config.items() if isinstance(v, Miner)}
         bind = {n: v for n, v in self.bind.items() if n in names or n == "reduction"}
         return type(loss)(**config | bind)
 

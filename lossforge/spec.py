@@ -2,6 +2,7 @@
 
     0.7*Focal(gamma=1.5) + Dice()                       a weighted sum
     HardExamples(Focal(gamma=0.0), keep=0.25)           a wrapper
+    Mined(Triplet(), BatchEasyHardMiner())              a wrapper with a miner
 
 >>> text(parse("Focal(gamma=1.5) + 0.5*CrossEntropy()"))
 'Focal(gamma=1.5) + 0.5*CrossEntropy()'
@@ -109,7 +110,13 @@ def _terms(node: ast.expr, source: str, weight: float = 1.0):
             number, loss = loss, number
         yield from _terms(loss, source, weight * _weight(number))
     else:
-        yield weight, _loss(node)
+        loss = _loss(node)
+        if not hasattr(loss, "kinds"):
+            raise RecipeError(
+                f"{type(loss).__name__} is a miner, not a loss; write it like "
+                f"'Mined(Triplet(), {type(loss).__name__}())'."
+            )
+        yield weight, loss
 
 
 def _weight(node: ast.expr) -> float:
@@ -154,18 +161,22 @@ def _literal(node: ast.expr) -> Any:
 
 def _class(name: str) -> type:
     from lossforge.losses import LOSSES
+    from lossforge.miners.pair_miners import MINERS
 
-    if name not in LOSSES:
-        raise RecipeError(unknown_name("loss", name, LOSSES))
-    return LOSSES[name]
+    known = {**LOSSES, **MINERS}
+    if name not in known:
+        similar = MINERS if name.endswith("Miner") else LOSSES
+        raise RecipeError(unknown_name("miner" if similar is MINERS else "loss", name, similar))
+    return known[name]
 
 
 def _build(cls: type, *arguments: Any, **named: Any) -> Any:
-    from lossforge.losses.base import argument_names
+    from lossforge.losses.base import Loss, argument_names
 
-    known = [*argument_names(cls), "name", "reduction", "dtype"]
+    is_loss = issubclass(cls, Loss)
+    known = [*argument_names(cls), *(("name", "reduction", "dtype") if is_loss else ())]
     for name in named:
-        if name not in known and not cls.open_arguments:
+        if name not in known and not (is_loss and cls.open_arguments):
             raise RecipeError(unknown_name(f"argument of {cls.__name__}", name, known))
     try:
         return cls(*arguments, **named)
@@ -173,18 +184,29 @@ def _build(cls: type, *arguments: Any, **named: Any) -> Any:
         raise RecipeError(str(error)) from None
 
 
+def _is_part(value: Any) -> bool:
+    """Whether an argument is a loss or a miner."""
+    from lossforge.losses.base import Loss
+    from lossforge.miners.pair_miners import Miner
+
+    return isinstance(value, Loss | Miner)
+
+
 def _changed(loss: Any) -> dict[str, Any]:
-    """The arguments of a loss that differ from their defaults; wrapped losses as objects."""
+    """The arguments of a loss or miner that differ from their defaults; its parts as objects."""
     from lossforge.losses.base import Loss, snake_case
 
     parameters = inspect.signature(type(loss).__init__).parameters
     config = loss.get_config()
+    is_loss = isinstance(loss, Loss)
     changed = {}
-    for name, value in loss.arguments().items():
-        if isinstance(value, Loss):
+    for name, value in (loss.arguments() if is_loss else config).items():
+        if _is_part(value):
             changed[name] = value
         elif name not in parameters or config[name] != parameters[name].default:
             changed[name] = config[name]
+    if not is_loss:
+        return changed
     defaults = {
         "name": snake_case(type(loss).__name__),
         "reduction": "sum_over_batch_size",
@@ -194,12 +216,10 @@ def _changed(loss: Any) -> dict[str, Any]:
 
 
 def _call(loss: Any) -> str:
-    from lossforge.losses.base import Loss
-
     required = _required(type(loss))
 
     def shown(name, value):
-        value = _call(value) if isinstance(value, Loss) else repr(value)
+        value = _call(value) if _is_part(value) else repr(value)
         return value if name in required else f"{name}={value}"
 
     arguments = ", ".join(shown(name, value) for name, value in _changed(loss).items())
@@ -214,14 +234,13 @@ def _required(cls: type) -> list[str]:
 
 
 def _tree(loss: Any) -> dict[str, Any]:
-    from lossforge.losses.base import Loss
     from lossforge.losses.composite import Composite
 
     if isinstance(loss, Composite):
         terms = {n: {"weight": loss.weights[n], **_tree(t)} for n, t in loss.losses.items()}
         return {"class": "Composite", "terms": terms}
     changed = _changed(loss).items()
-    plain = {n: _tree(v) if isinstance(v, Loss) else v for n, v in changed}
+    plain = {n: _tree(v) if _is_part(v) else v for n, v in changed}
     return {"class": type(loss).__name__, **plain}
 
 

@@ -24,6 +24,7 @@ def recipe(
     steps_per_epoch: int = 100,
     learning_rate: float = 2e-3,
     epochs: int = 6,
+    far: float = 1e-3,
 ) -> Recipe:
     def optimizer(steps: int) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -43,6 +44,8 @@ def recipe(
             small_backbone(data.image_size, data.channels, dimension=dimension),
             data.num_classes,
             centres=centres,
+            calibration=data.validation,
+            far=far,
         ),
         losses={"embedding": "ArcFace(margin=0.3, scale=16.0)"},
         score="val_recall@1",

@@ -18,11 +18,13 @@ def recipe(
     data: str = "photo_regions",
     image_size: int = 32,
     dimension: int = 64,
+    memory: int = 0,
     classes_per_batch: int = 32,
     examples_per_class: int = 4,
     steps_per_epoch: int = 100,
     learning_rate: float = 2e-3,
     epochs: int = 6,
+    far: float = 1e-3,
 ) -> Recipe:
     def optimizer(steps: int) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -39,7 +41,11 @@ def recipe(
             seed=seed,
         ),
         task=lambda data: Embedding(
-            small_backbone(data.image_size, data.channels, dimension=dimension), data.num_classes
+            small_backbone(data.image_size, data.channels, dimension=dimension),
+            data.num_classes,
+            memory=memory,
+            calibration=data.validation,
+            far=far,
         ),
         losses={"embedding": "Triplet(margin=0.2)"},
         score="val_recall@1",

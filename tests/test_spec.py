@@ -1,5 +1,7 @@
 """One text for a loss everywhere, and the same as YAML."""
 
+import re
+
 import pytest
 
 import lossforge
@@ -70,3 +72,18 @@ def test_bad_text_is_one_clear_line(source, message):
 def test_bad_yaml_is_refused(content):
     with pytest.raises(RecipeError):
         spec.load(content)
+
+
+def test_a_miner_is_part_of_the_text():
+    source = "Mined(Triplet(strategy='all'), DistanceWeightedMiner(cutoff=0.3))"
+    loss = spec.parse(source)
+    assert spec.text(loss) == source
+    assert spec.text(spec.load(spec.dump({"x": loss}))["x"]) == source
+    for wrong, message in (
+        ("RandomMiner()", "is a miner, not a loss"),
+        ("Mined(Triplet(), RandMiner())", "No miner is called 'RandMiner'. Did you mean 'Rand"),
+        ("Mined(Triplet(), RandomMiner(name='x'))", "No argument of RandomMiner is"),
+        ("Mined(Triplet(), Focal())", "must be a lossforge Miner"),
+    ):
+        with pytest.raises(RecipeError, match=re.escape(message)):
+            spec.parse(wrong)

@@ -7,6 +7,7 @@ from lossforge.miners.pair_miners import (
     Miner,
     MultiSimilarityMiner,
     PairMarginMiner,
+    RandomMiner,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Miner",
     "MultiSimilarityMiner",
     "PairMarginMiner",
+    "RandomMiner",
 ]

@@ -19,6 +19,7 @@ from lossforge.losses.embedding.distances import check_distance, cosine_similari
 from lossforge.losses.embedding.similarity import informative_pairs
 
 INFINITY = float("inf")
+MINERS: dict[str, type[Miner]] = {}
 
 
 class Miner:
@@ -26,6 +27,7 @@ class Miner:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        MINERS[cls.__name__] = cls
         keras.saving.register_keras_serializable(cls.__module__.split(".")[0])(cls)
 
     def __call__(self, labels: Any, embeddings: Any, counts: Any = None) -> tuple[Any, Any]:
@@ -232,6 +234,34 @@ class DistanceWeightedMiner(Miner):
         last = ops.take_along_axis(ranked, ops.shape(d)[1] - wanted, axis=-1)
         drawn = ops.logical_and(candidates, keys >= last)
         return both_or_none(positive, drawn)
+
+
+class RandomMiner(Miner):
+    """One positive and one negative an anchor, at random: what mining is measured against.
+
+    Every pair is as likely as any other; draws do not depend on the embeddings. An anchor without
+    both keeps none.
+
+    Source: the random baseline of Schroff et al. 2015, FaceNet.
+
+    >>> positive, negative = RandomMiner()([0, 0, 1, 1], [[0.0], [1.0], [3.0], [9.0]])
+    >>> keras.ops.convert_to_numpy(keras.ops.sum(keras.ops.cast(negative, "int32"), 1)).tolist()
+    [1, 1, 1, 1]
+
+    Args:
+        seed: of the draws, or None.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def mine(self, embeddings: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
+        return both_or_none(self._one(positive), self._one(negative))
+
+    def _one(self, mask: Any) -> Any:
+        noise = keras.random.uniform(ops.shape(mask), 0.0, 1.0, "float32", self.generator)
+        return ops.logical_and(mask, noise >= pairs.max_where(mask, noise)[:, None])
 
 
 def both_or_none(positive: Any, negative: Any) -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lossforge.errors import RecipeError
 from lossforge.heads.cosine_head import CosineHead
 from lossforge.losses.base import Loss
 from lossforge.losses.composite import Composite
@@ -20,6 +21,8 @@ from lossforge.losses.embedding.distances import unit
 from lossforge.metrics.retrieval import retrieval_metrics
 from lossforge.metrics.verification import equal_error_rate, pair_similarities, tar_at_far
 from lossforge.recipe import Reading, Slot
+from lossforge.tasks.cross_batch_model import CrossBatchModel
+from lossforge.tasks.embedding_export import export_embedder
 from lossforge.training.term_model import TermModel
 
 HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
@@ -33,7 +36,12 @@ class Embedding:
             inside.
         num_classes: identities of the training data, for the head.
         centres: directions a class of the head has; 3 makes ArcFace its sub-centre variant.
+        memory: embeddings of past batches that losses on pairs compare with as well (XBM); 0
+            for none.
         fars: false-accept rates at which the true-accept rate is a metric.
+        calibration: the split on which the exported model's threshold is chosen, such as
+            `data.validation`; without one it has no endpoint `verify`.
+        far: the false-accept rate of that threshold.
     """
 
     def __init__(
@@ -41,9 +49,17 @@ class Embedding:
         backbone: keras.Model,
         num_classes: int,
         centres: int = 1,
+        memory: int = 0,
         fars: Iterable[float] = (1e-2, 1e-3),
+        calibration: Iterable | None = None,
+        far: float = 1e-3,
     ) -> None:
-        self.fars = tuple(fars)
+        if not isinstance(memory, int) or memory < 0:
+            raise RecipeError(f"memory must be a whole number from 0, got {memory!r}.")
+        if not 0.0 < far < 1.0:
+            raise RecipeError(f"far must lie between 0 and 1, got {far!r}.")
+        self.memory, self.fars = memory, tuple(fars)
+        self.calibration, self.far = calibration, far
         features = keras.layers.Activation("linear", dtype="float32", name="features")(
             backbone.output
         )
@@ -68,8 +84,10 @@ class Embedding:
 
     def trainable(self, losses: Mapping[str, Loss]) -> keras.Model:
         """Trains the head only where a loss reads it: it would have no gradient."""
-        kinds = {kind for loss in losses.values() for kind in _kinds(loss)}
+        kinds = {kind for _, leaf in Composite(dict(losses)).leaves() for kind in leaf.kinds}
         self.head.trainable = bool(kinds & set(HEAD_KINDS))
+        if self.memory:
+            return CrossBatchModel(self.network, self.read, losses, "embedding", self.memory)
         return TermModel(self.network, self.read, losses)
 
     def predict(self, images: Any) -> dict[str, np.ndarray]:
@@ -104,16 +122,13 @@ class Embedding:
         return self.embedder
 
     def export(self, path: str | Path) -> None:
-        """A SavedModel: `serve(images)` gives what `predict` gives. TensorFlow's backend only."""
-        import tensorflow as tf
-
-        archive = keras.export.ExportArchive()
-        archive.track(self.embedder)
-        images = tf.TensorSpec((None, *self.embedder.input_shape[1:]), tf.float32, name="images")
-        archive.add_endpoint(
-            "serve", lambda x: self.embedder(x, training=False), input_signature=[images]
-        )
-        archive.write_out(str(path), verbose=False)
+        """A SavedModel to embed, verify, enroll and search with: see `export_embedder`."""
+        rate = None
+        if self.calibration is not None:
+            pairs = pair_similarities(*self.embed(self.calibration))
+            if all(map(len, pairs)):
+                rate = tar_at_far(*pairs, self.far)
+        export_embedder(path, self.embedder, rate)
 
 
 @keras.saving.register_keras_serializable("lossforge")
@@ -155,9 +170,3 @@ def small_backbone(
         x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(image, layers.Dense(dimension)(x), name="backbone")
-
-
-def _kinds(loss: Loss) -> set[str]:
-    if isinstance(loss, Composite):
-        return set().union(*(_kinds(term) for term in loss.losses.values()))
-    return set(loss.kinds)

@@ -15,6 +15,7 @@ from lossforge.miners.pair_miners import (
     HardestShareMiner,
     MultiSimilarityMiner,
     PairMarginMiner,
+    RandomMiner,
 )
 from lossforge.testing import gradient_of, values_of
 
@@ -193,3 +194,16 @@ def test_mined_leaves_out_examples_of_weight_zero(x):
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_random_mining_takes_each_pair_as_often_as_any_other():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    miner = RandomMiner(seed=0)
+    counts = np.zeros((2, 6, 6))
+    for _ in range(300):
+        positive, negative = miner(labels, np.zeros((6, 2)))
+        counts += np.stack([np.asarray(positive), np.asarray(negative)])
+    assert (counts[:, :5].sum(axis=-1) == 300).all()  # one of each an anchor
+    assert (counts[:, 5] == 0).all()  # without a positive there is no negative
+    np.testing.assert_allclose(counts[0, 0], [0, 150, 150, 0, 0, 0], atol=40)
+    np.testing.assert_allclose(counts[1, 0], [0, 0, 0, 100, 100, 100], atol=40)

@@ -3,9 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lossforge import spec
+from lossforge.data.embedding import stacked
 from lossforge.losses import LOSSES
+from lossforge.metrics.verification import pair_similarities, tar_at_far
 from lossforge.recipe import load_recipe
 from lossforge.search import space
 from lossforge.tasks.embedding import Embedding, small_backbone
@@ -61,14 +64,52 @@ def test_the_search_chooses_between_the_two_ways_by_the_loss(recipe, data):
     assert space.parameters_of(fit_slots(recipe, task.slots, {}), {"embedding": fitting})
 
 
-def test_predictions_have_length_one_and_the_export_is_equal(recipe, data, tmp_path):
+@pytest.fixture(scope="module")
+def exported(recipe, data, tmp_path_factory):
     task = recipe.task(data)
+    path = tmp_path_factory.mktemp("export") / "model"
+    task.export(path)
+    return task, path
+
+
+def test_predictions_have_length_one_and_the_export_is_equal(exported, data):
+    task, path = exported
     images = next(iter(data.validation))[0][:8]
     found = task.predict(images)
     np.testing.assert_allclose(np.linalg.norm(found["embedding"], axis=1), 1.0, atol=1e-5)
-    task.export(tmp_path / "model")
-    assert compare(found, _served(tmp_path / "model", images)) < 1e-5
+    assert compare(found, _served(path, images)) < 1e-5
     assert compare(found, task.deployable().predict_on_batch(np.asarray(images))) < 1e-5
+
+
+def test_the_export_verifies_at_the_threshold_of_the_rate(exported, data):
+    task, path = exported
+    embeddings, labels = task.embed(data.validation)
+    rate = tar_at_far(*pair_similarities(embeddings, labels), task.far)
+    images = stacked(data.validation)[0][:40]
+    loaded = tf.saved_model.load(str(path))
+    found = loaded.verify(tf.constant(images[:20]), tf.constant(images[20:]))
+    cosines = np.sum(embeddings[:20] * embeddings[20:40], axis=1)
+    np.testing.assert_allclose(found["similarity"], cosines, atol=1e-5)
+    np.testing.assert_array_equal(found["same"], found["similarity"] >= rate.threshold)
+    measured = [float(found[name]) for name in ("threshold", "far", "tar")]
+    assert measured == pytest.approx([rate.threshold, task.far, rate.tar])
+
+
+def test_the_export_finds_what_was_enrolled(exported, data):
+    _, path = exported
+    images = tf.constant(stacked(data.validation)[0][:6])
+    loaded = tf.saved_model.load(str(path))
+    assert loaded.search(images, 3)["ids"].shape == (6, 0)  # nothing is enrolled
+    ids = tf.constant([50, 51, 52, 53, 54, 2**40], tf.int64)
+    assert loaded.enroll(images[:2], ids[:2])["count"] == 2
+    assert loaded.enroll(images[2:], ids[2:])["count"] == 6
+    found = loaded.search(images, 1)
+    np.testing.assert_array_equal(found["ids"][:, 0], ids)
+    np.testing.assert_allclose(found["similarity"], 1.0, atol=1e-5)
+    assert loaded.search(images, 99)["ids"].shape == (6, 6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one id for each image"):
+        loaded.enroll(images, ids[:1])
+    assert loaded.clear()["count"] == 0
 
 
 @pytest.mark.parametrize("text", ["Triplet()", "MultiSimilarity() + 0.1*Circle()"])
@@ -88,3 +129,23 @@ def test_equal_images_leave_the_weights_finite(text):
     images, labels = np.full((8, 8, 8, 1), 127.0, "float32"), np.repeat([0, 1], 4)
     losses, weights = steps(task, text, images, labels)
     assert np.isfinite(losses).all() and all(np.isfinite(w).all() for w in weights)
+
+
+def test_losses_on_pairs_are_also_compared_with_past_batches():
+    settings = SMALL | {"epochs": 2, "memory": 64}
+    small = load_recipe("recipes/triplet.py", settings)
+    loss = spec.parse("2.0*Mined(SupCon(), RandomMiner()) + ArcFace()")
+    models = []
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            models.append(self.model)
+
+    outcome = train(small, {"embedding": loss}, callbacks=[Keep()])
+    assert outcome.reason is None
+    (memory,) = models[0].memories  # ArcFace has none
+    assert (memory.loss.name, memory.weight) == ("mined", 2.0)
+    assert outcome.metrics["loss"] > outcome.metrics["terms/embedding"]
+    assert np.count_nonzero(memory.filled) == 64
+    length = np.linalg.norm(memory.memory, axis=1)
+    np.testing.assert_allclose(length, 1.0, atol=1e-5)
