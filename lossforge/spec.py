@@ -50,6 +50,73 @@ def parse(source: str) -> Any:
     return _build(Composite, named)
 
 
+def parse_balance(source: str) -> Any:
+    """The Balance that a text describes: `"Uncertainty(learning_rate=0.02)"`, or only its name.
+
+    Raises:
+        RecipeError: for text that is no Balance, an unknown name or argument, or a value that the
+            Balance refuses.
+    """
+    from lossforge.balance import BALANCES
+
+    return _made(source, "Balance", BALANCES)
+
+
+def parse_callback(source: str) -> Any:
+    """The callback that a text describes: `"LossWarmup('box', begin=200)"`.
+
+    A schedule is a text of its own: `"Anneal('box.gamma', linear(2.0, 0.5, steps=1000))"`.
+
+    Raises:
+        RecipeError: for text that is no callback, an unknown name or argument, or a value that the
+            callback refuses.
+    """
+    from lossforge import callbacks
+
+    return _made(source, "callback", {n: getattr(callbacks, n) for n in callbacks.__all__})
+
+
+SCHEDULES = ("constant", "linear", "cosine", "exponential", "piecewise")
+
+
+def _made(source: str, what: str, classes: Any) -> Any:
+    """An object of a flat table of classes from `Name(arguments)`, with literal arguments."""
+    try:
+        node = ast.parse(source.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = getattr(error, "msg", None) or type(error).__name__
+        raise RecipeError(f"'{source[:80]}' is not a {what}: {reason}.") from None
+    call = ast.Call(func=node, args=[], keywords=[]) if isinstance(node, ast.Name) else node
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise RecipeError(f"'{source[:80]}' is not a {what}; write it like 'Name(number=1.0)'.")
+    if call.func.id not in classes:
+        raise RecipeError(unknown_name(what, call.func.id, classes))
+    return _called(classes[call.func.id], call)
+
+
+def _called(function: Any, call: ast.Call) -> Any:
+    parameters = inspect.signature(function).parameters
+    for keyword in call.keywords:
+        if keyword.arg not in parameters:
+            name = call.func.id  # type: ignore[attr-defined]
+            raise RecipeError(unknown_name(f"argument of {name}", str(keyword.arg), parameters))
+    values = [_value(node) for node in call.args]
+    named = {str(keyword.arg): _value(keyword.value) for keyword in call.keywords}
+    try:
+        return function(*values, **named)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"{call.func.id}: {error}") from None  # type: ignore[attr-defined]
+
+
+def _value(node: ast.expr) -> Any:
+    """A literal, or a schedule."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SCHEDULES:
+        from lossforge import schedules
+
+        return _called(getattr(schedules, node.func.id), node)
+    return _literal(node)
+
+
 def text(loss: Any) -> str:
     """The text of a loss; `parse` gives an equal loss back."""
     from lossforge.losses.composite import Composite

@@ -8,11 +8,16 @@ from lossforge.losses.composite import Composite
 
 
 class LossMonitor(keras.callbacks.Callback):
-    """Logs the mean of each term of a Composite as `terms/<name>` and `val_terms/<name>`.
+    """Logs each term of a Composite: its mean, its effective weight, and its share.
 
-    The means are Keras metrics that the model carries from here on, so the progress bar,
-    `History` and TensorBoard show them without further work, on every backend. Create one for
-    the model's training; it needs a Composite as the model's loss (a single loss is `loss`).
+        terms/<name>      mean of the term
+        weights/<name>    d total / d term: its weight, after Balance, schedules and outer weights
+        shares/<name>     |weight * term| over the sum of all terms of the outermost Composite
+
+    and the same with `val_` for validation. They are Keras metrics that the model carries from
+    here on, so the progress bar, `History` and TensorBoard show them without further work, on
+    every backend. Create one for the model's training; it needs a Composite as the model's loss (a
+    single loss is `loss`).
 
     >>> import lossforge
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
@@ -21,14 +26,23 @@ class LossMonitor(keras.callbacks.Callback):
     >>> x, y = keras.ops.zeros((8, 4)), keras.ops.zeros((8,), "int32")
     >>> history = model.fit(x, y, verbose=0, callbacks=[LossMonitor()])
     >>> sorted(history.history)
-    ['loss', 'terms/ce', 'terms/focal']
+    ['loss', 'shares/ce', 'shares/focal', 'terms/ce', 'terms/focal', 'weights/ce', 'weights/focal']
+
+    Args:
+        weights: whether to log weights and shares too.
     """
+
+    def __init__(self, weights: bool = True) -> None:
+        super().__init__()
+        self._weights = weights
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         compiled = getattr(model, "_compile_loss", None)
         losses = keras.tree.flatten(getattr(compiled, "_user_loss", None))
         known = {id(metric) for metric in model.metrics}
-        for loss in losses:
-            if isinstance(loss, Composite):
-                model._metrics.extend(m for m in loss.track() if id(m) not in known)
+        trackers = [m for x in losses if isinstance(x, Composite) for m in x.track(self._weights)]
+        new = [metric for metric in trackers if id(metric) not in known]
+        if new:
+            model._metrics.extend(new)
+            model.train_function = model.test_function = None  # compiled without the trackers

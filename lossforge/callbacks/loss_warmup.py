@@ -15,9 +15,9 @@ class LossWarmup(Anneal):
 
     The classic use is a generator that learns on its pixel loss before a critic may speak:
     `LossWarmup("critic", begin=2000, ramp=500)`. A ramp of 0 switches the term on at once.
-    `logs` have the factor as `parameters/<term>.weight`.
+    `logs` have the weight as `parameters/<term>.weight`.
 
-    >>> import lossforge
+    >>> import keras, lossforge
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
     >>> terms = {"ce": lossforge.CrossEntropy(), "focal": (0.5, lossforge.Focal())}
     >>> model.compile("sgd", loss=lossforge.Composite(terms))

@@ -231,6 +231,15 @@ def replicas() -> float:
     return float(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
+def mean_over_replicas(x: Any) -> Any:
+    """The mean of a tensor over the replicas of a `tf.distribute` strategy; `x` without one."""
+    if replicas() == 1.0:
+        return x
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, x)
+
+
 def snake_case(name: str) -> str:
     """
     >>> snake_case("GIoU"), snake_case("SmoothL1"), snake_case("HardExamples")

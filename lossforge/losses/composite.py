@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from lossforge.losses.base import Loss, replicas
+from lossforge.losses.base import Loss, mean_over_replicas, replicas
 
 
 class Composite(Loss):
@@ -19,7 +19,9 @@ class Composite(Loss):
 
     Each term is reduced by itself, so that terms of different shapes (per pixel, per image) can
     be added. With `lossforge.callbacks.LossMonitor`, every term's mean is in the logs as
-    `terms/<name>`, for training and validation, and so in the progress bar and TensorBoard.
+    `terms/<name>`, with its effective weight and its share of the total, for training and
+    validation, and so in the progress bar and TensorBoard. A Balance that a callback attaches
+    (`lossforge.callbacks.Balancing`) takes the place of the sum.
 
     Reads: what its terms read.
     Returns: a number; with `reduction=None` (batch,), the mean of each term over other axes.
@@ -49,8 +51,11 @@ class Composite(Loss):
         pairs = {name: _weighted(name, term) for name, term in terms.items()}
         self.weights = {name: weight for name, (weight, _) in pairs.items()}
         self.losses = {name: loss for name, (_, loss) in pairs.items()}
-        self.current: dict[str, Any] = {}
+        self.current: dict[str, Any] = {}  # weights that a callback moves
+        self.balance_state: Any = None  # a BalanceState, put in by a callback
         self.trackers: dict[str, keras.metrics.Metric] = {}
+        self._seen: dict[str, tuple[Any, Any]] = {}
+        self._is_root = False
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if self.reduction in (None, "none"):
@@ -60,19 +65,46 @@ class Composite(Loss):
 
     def combine(self, values: Mapping[str, Any]) -> Any:
         """The total of reduced term values; trackers see each of them."""
-        total = 0.0
-        for name, value in values.items():
-            self.observe(name, value)
-            total = total + self.weight(name) * value
+        if self.balance_state is not None:
+            total, weights = self._balanced(values)
+        else:
+            weights = {name: self.weight(name) for name in values}
+            total = sum(weights[name] * value for name, value in values.items())
+        if self.trackers:
+            self._seen = {n: (ops.stop_gradient(v), weights[n]) for n, v in values.items()}
+            if self._is_root:
+                self._show(1.0)
         return total
 
     def weight(self, name: str) -> Any:
         """The weight of a term now: a callback may have put a schedule into `current`."""
         return self.current.get(name, self.weights[name])
 
-    def observe(self, name: str, value: Any) -> None:
-        if name in self.trackers:
-            self.trackers[name].update_state(ops.stop_gradient(value) * replicas())
+    def _balanced(self, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The Balance's total; terms share the gradient by its derivative in each value.
+
+        Under `tf.distribute` the Balance sees the mean over replicas, so that all weigh alike.
+        """
+        own = ops.stack([ops.cast(self.weight(n), v.dtype) * v for n, v in values.items()])
+        total, slopes = self.balance_state(mean_over_replicas(own * replicas()))
+        linear = ops.sum(slopes * own)
+        total = linear + ops.stop_gradient(total / replicas() - linear)
+        return total, {n: slopes[i] * self.weight(n) for i, n in enumerate(values)}
+
+    def _show(self, outer: Any, whole: Any = None) -> None:
+        """Gives the trackers each term's value, its weight in the root's total, and its share."""
+        if whole is None:
+            whole = sum(ops.abs(value * weight) for value, weight in self._seen.values())
+        for name, (value, weight) in self._seen.items():
+            weight = outer * weight
+            share = ops.divide_no_nan(ops.abs(value * weight), whole)
+            shown = {"terms": value * replicas(), "weights": weight, "shares": share}
+            for what, number in shown.items():
+                if f"{what}/{name}" in self.trackers:
+                    self.trackers[f"{what}/{name}"].update_state(ops.stop_gradient(number))
+            if isinstance(self.losses[name], Composite):
+                self.losses[name]._show(weight, whole)
+        self._seen = {}  # tensors of a graph are not kept beyond it
 
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):
         total = 0.0
@@ -83,15 +115,22 @@ class Composite(Loss):
             total = total + self.weight(name) * values
         return total, ops.cast(ops.size(total), self.dtype)
 
-    def track(self, prefix: str = "terms/") -> list[keras.metrics.Metric]:
-        """Creates (once) and returns a mean per term, nested terms included."""
+    def track(self, weights: bool = True, path: str = "") -> list[keras.metrics.Metric]:
+        """Creates (once) and returns what the logs show, nested terms included.
+
+        A mean for each term, `terms/<path>`, and with `weights` its effective weight in the total,
+        `weights/<path>`, and its share of the total, `shares/<path>`.
+        """
         found = []
+        self._is_root = not path
         for name, loss in self.losses.items():
-            if name not in self.trackers:
-                self.trackers[name] = keras.metrics.Mean(name=prefix + name)
-            found.append(self.trackers[name])
+            for what in ("terms", "weights", "shares")[: 3 if weights else 1]:
+                key = f"{what}/{name}"
+                if key not in self.trackers:
+                    self.trackers[key] = keras.metrics.Mean(name=f"{what}/{path}{name}")
+                found.append(self.trackers[key])
             if isinstance(loss, Composite):
-                found += loss.track(f"{prefix}{name}/")
+                found += loss.track(weights, f"{path}{name}/")
         return found
 
     def leaves(self) -> Iterator[tuple[str, Loss]]:
