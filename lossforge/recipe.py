@@ -72,6 +72,9 @@ class Task(Protocol):
         trainable(losses) -> keras.Model     the model to train, in place of a `TermModel` over
                                              `read`: for a generator with a critic
         pictures(dataset) -> {name: image}   uint8 (H, W, 3): what a person would rather look at
+        curves(dataset) -> {name: (yes, score)}
+                                             yes-or-no answers and scores in 0..1, for curves of
+                                             precision and recall
         deployable() -> keras.Model          images to named outputs in plain layers, for formats
                                              that hold no more than a graph of them
     """

@@ -13,6 +13,7 @@ from lossforge.errors import StudyError
 
 RECIPE, SETUP, LOSS, SUMMARY = "recipe.py", "setup.json", "loss.yaml", "summary.json"
 WEIGHTS, LOGS, HISTORY, EXPORT = "model.weights.h5", "logs", "history.csv", "export"
+CHECKPOINT, PICTURES = "checkpoint.npz", "pictures"
 
 
 class Run:
@@ -22,6 +23,7 @@ class Run:
         setup.json        settings, seed, ...      summary.json      score and metrics, at the end
         history.csv       every epoch              logs/             TensorBoard event files
         model.weights.h5  trained weights          export/           SavedModel, once exported
+        checkpoint.npz    while it trains          pictures/         what the task has to show
 
     Args:
         path: the directory.
@@ -55,15 +57,26 @@ class Run:
             StudyError: for a directory that does not exist, is no run, or holds one that did not
                 finish.
         """
+        run = cls.existing(path)
+        if not (run.path / SUMMARY).is_file() or not (run.path / WEIGHTS).is_file():
+            raise StudyError(
+                f"The run '{path}' did not finish: it has no {SUMMARY}. Train it to the end first: "
+                f"lossforge train --resume {path}"
+            )
+        return run
+
+    @classmethod
+    def existing(cls, path: str | Path) -> Run:
+        """The run in that directory, finished or not.
+
+        Raises:
+            StudyError: for a directory that does not exist or is no run.
+        """
         run = cls(path)
         if not run.path.is_dir():
             raise StudyError(f"There is no run directory '{path}'. 'lossforge train' makes one.")
         if not (run.path / SETUP).is_file():
             raise StudyError(f"'{path}' is not a run: it has no {SETUP}.")
-        if not (run.path / SUMMARY).is_file() or not (run.path / WEIGHTS).is_file():
-            raise StudyError(
-                f"The run '{path}' did not finish: it has no {SUMMARY}. Train it to the end first."
-            )
         return run
 
     def write(self, name: str, content: str | Mapping[str, Any]) -> None:
@@ -75,11 +88,11 @@ class Run:
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
 
-def write_atomically(path: Path, content: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """The whole file or nothing: written beside it, synced, then renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "w", encoding="utf-8") as file:
-        file.write(content)
+    with open(beside, "wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)

@@ -24,10 +24,14 @@ SETTINGS = click.option(
 )
 PRECISION = click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16", "float16"]),
-    default="float32",
+    type=click.Choice(
+        ["auto", "float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
+    ),
+    default="auto",
     show_default=True,
-    help="Mixed precision; weights stay float32.",
+    metavar="POLICY",
+    help="float32, mixed_bfloat16 or mixed_float16; auto: what suits the hardware (CPU: float32). "
+    "Weights and losses stay float32.",
 )
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Of every random draw.")
 EPOCHS = click.option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from lossforge.cli import options
+from lossforge.errors import UsageError
 
 
 @click.command("train")
-@click.argument("recipe")
+@click.argument("recipe", required=False)
 @click.option(
     "--loss",
     "losses",
@@ -21,10 +22,26 @@ from lossforge.cli import options
 @options.EPOCHS
 @options.PRECISION
 @click.option("--runs", default="runs", show_default=True, help="Where the run directory is made.")
-def command(recipe, losses, settings, seed, epochs, precision, runs) -> None:
+@click.option(
+    "--histograms",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Every N epochs, the distribution of each weight for TensorBoard; 0 for never.",
+)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a run that was interrupted, with the recipe, loss, seed and precision it has.",
+)
+def command(
+    recipe, losses, settings, seed, epochs, precision, runs, histograms, resume
+) -> None:  # fmt: skip
     """Train RECIPE once and write a run directory.
 
-    It holds the recipe, the loss as YAML, the trained weights, a summary and TensorBoard logs.
+    It holds the recipe, the loss as YAML, the trained weights, a summary, pictures and TensorBoard
+    logs. After a crash or a kill, --resume loses no more than the epoch that was running.
 
     \b
     lossforge train recipes/retinanet.py
@@ -32,11 +49,26 @@ def command(recipe, losses, settings, seed, epochs, precision, runs) -> None:
     lossforge train recipes/retinanet.py --loss "box=SmoothL1() + 0.5*CIoU()" --epochs 20
     lossforge train recipes/retinanet.py --loss studies/retinanet/best_loss.yaml --seed 1
     lossforge train recipes/retinanet.py --set data=voc/2007 --set image_size=512
+    lossforge train --resume runs/retinanet-20260101-120000
     """
     from lossforge.recipe import find_recipe
+    from lossforge.run import Run
 
+    if resume:
+        if recipe or losses or settings:
+            raise UsageError(
+                "--resume takes recipe, settings and loss from the run: give it alone."
+            )
+        Run.existing(resume)
+        with options.quiet_start():
+            from lossforge.training.train_run import resume_run
+        resume_run(resume)
+        return
+    if not recipe:
+        raise UsageError("train needs a RECIPE, such as recipes/retinanet.py, or --resume RUN.")
     find_recipe(recipe)  # before the seconds that TensorFlow takes
     with options.quiet_start():
         from lossforge.training.train_run import train_run
 
-    train_run(recipe, losses, options.read_settings(settings), seed, epochs, precision, runs)
+    given = options.read_settings(settings)
+    train_run(recipe, losses, given, seed, epochs, precision, runs, histograms)

@@ -10,6 +10,11 @@ import keras
 import numpy as np
 
 from lossforge.metrics.average_precision import average_precision
+from lossforge.metrics.precision_recall import right_detections
+from lossforge.monitor.drawing import COLOURS, TRUTH, draw_boxes, grid
+
+SHOWN = 8  # images in a picture
+SURE = 0.3  # detections below this score are not drawn
 
 
 class Detection:
@@ -53,6 +58,30 @@ class Detection:
 
     def evaluate(self, dataset: Iterable) -> dict[str, float]:
         """COCO's AP, AP50 and AP75 on (images, targets) batches."""
+        predictions, truth = self._compared(dataset)
+        return average_precision(predictions, truth, self.max_detections)
+
+    def curves(self, dataset: Iterable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For a curve of precision and recall at IoU 0.5: is each detection right, its score."""
+        return {"detections_at_iou_50": right_detections(*self._compared(dataset))}
+
+    def pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
+        """The first images: objects in green, detections with class and score in other colours."""
+        images, target = next(iter(dataset))
+        images = np.asarray(images)[:SHOWN]
+        predictions, truth = self._compared([(images, target)])
+        drawn = [self._drawn(*each) for each in zip(images, predictions, truth, strict=True)]
+        return {"detections": grid(drawn, columns=4)}
+
+    def deployable(self) -> keras.Model:
+        """Images (B, S, S, 3), 0..255, to `boxes` (B, A, 4), x1 y1 x2 y2 in pixels, and `scores`
+        (B, A, C), in plain layers. Non-maximum suppression is left to the runtime: few formats
+        have it."""
+        boxes, scores = self.detector.decode(self.network.output)
+        return keras.Model(self.network.input, {"boxes": boxes, "scores": scores}, name="detector")
+
+    def _compared(self, dataset: Iterable) -> tuple[list[dict], list[dict]]:
+        """Predictions and truth, one mapping an image."""
         predictions, truth = [], []
         for images, target in dataset:
             found = self.predict(images)
@@ -61,7 +90,19 @@ class Detection:
                     {n: found[n][index, :count] for n in ("boxes", "scores", "classes")}
                 )
                 truth.append({n: np.asarray(target[n][index]) for n in ("boxes", "labels")})
-        return average_precision(predictions, truth, self.max_detections)
+        return predictions, truth
+
+    def _drawn(self, image: np.ndarray, found: dict, truth: dict) -> np.ndarray:
+        real, sure = truth["labels"] >= 0, found["scores"] >= SURE
+        classes = found["classes"][sure]
+        texts = [
+            f"{self.class_names[c]} {score:.2f}"
+            for c, score in zip(classes, found["scores"][sure], strict=True)
+        ]
+        boxes = np.concatenate([truth["boxes"][real], found["boxes"][sure]])
+        colours = [TRUTH] * int(real.sum()) + [COLOURS[c % len(COLOURS)] for c in classes]
+        scale = max(1, 288 // len(image))
+        return draw_boxes(image, boxes, [""] * int(real.sum()) + texts, colours, scale)
 
     def export(self, path: str | Path) -> None:
         """A SavedModel: `serve(images)` gives what `predict` gives. TensorFlow's backend only."""

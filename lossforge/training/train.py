@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from lossforge.callbacks.stop_on_nan import StopOnNaN
 from lossforge.errors import RecipeError, unknown_name
 from lossforge.losses.base import Loss
 from lossforge.recipe import Recipe, Slot, Task
+from lossforge.training.checkpoint import Checkpoint, build, finished_epochs, stream
 from lossforge.training.precision import set_precision
 from lossforge.training.task_metrics import TaskMetrics
 from lossforge.training.term_model import TermModel
@@ -49,6 +51,9 @@ def train(
     score: str | None = None,
     data: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    watch: Callable[[Task, Any], Sequence[keras.callbacks.Callback]] = lambda task, data: (),
+    validation_losses: bool = False,
+    checkpoint: str | Path | None = None,
 ) -> Outcome:
     """Builds the recipe's data and task, trains with one loss a slot, and scores the result.
 
@@ -57,10 +62,16 @@ def train(
         losses: a Loss for each slot; slots left out take the recipe's default.
         seed: of weights, order of examples and augmentation.
         epochs: other than the recipe's.
-        precision: "float32", "bfloat16" or "float16" (mixed: weights stay float32).
+        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": what suits the hardware.
         score: other than the recipe's.
         data: the recipe's data if it is at hand already; it must come from the same seed.
         callbacks: run after the task's metrics are in the logs.
+        watch: builds more of them; called with the task and the data.
+        validation_losses: whether every term is computed on the validation split too, after each
+            epoch (`val_loss`, `val_terms/...`); not for tasks that bring their own model.
+        checkpoint: a file that holds the whole state of the training after each epoch. If it is
+            there, training goes on from it, and ends bit for bit as if it had not been
+            interrupted (on a CPU).
 
     Raises:
         RecipeError: for a slot that does not exist, a loss that does not fit it, or a score that
@@ -72,6 +83,7 @@ def train(
     task = recipe.task(data)
     fitted = fit_slots(recipe, task.slots, losses or {})
     if hasattr(task, "trainable"):
+        validation_losses = False
         model = task.trainable(fitted)
     else:
         model = TermModel(task.network, task.read, fitted)
@@ -82,10 +94,16 @@ def train(
         steps_per_execution=min(recipe.steps_per_execution, steps),
     )
     nan = StopOnNaN()
+    keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
+    done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
+    build(model, task.network)
     start = time.monotonic()
     history = model.fit(
-        data.train,
+        stream(data.train, epochs, done),
         epochs=epochs,
+        initial_epoch=done,
+        steps_per_epoch=steps,
+        validation_data=data.validation if validation_losses else None,
         verbose=0,
         shuffle=False,  # the data brings its own order
         callbacks=[
@@ -93,9 +111,13 @@ def train(
             TaskMetrics(task, data.validation),
             *recipe.callbacks(steps * epochs),
             *callbacks,
+            *watch(task, data),
+            *keep,
         ],
     )
     metrics = {n: float(v[-1]) for n, v in history.history.items() if v}
+    if done >= epochs:  # it was interrupted between the last epoch and the summary
+        metrics = last
     score = score or recipe.score
     if nan.reason is None and score not in metrics:
         known = [name for name in metrics if name.startswith("val_")]

@@ -1,0 +1,85 @@
+"""lossforge init: a recipe of your own, from one that works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lossforge.errors import StudyError
+
+LOSS = '''"""A loss of your own. Test it:  lossforge check {directory}/my_loss.py
+
+It is a pure function from targets and predictions to one value an example, in keras.ops.
+Import this file in the recipe, and the loss has a name there: losses={{"...": "MyLoss()"}}.
+"""
+
+from keras import ops
+
+from lossforge.losses.base import Loss
+from lossforge.ranges import Float
+
+
+class MyLoss(Loss):
+    """Squared error that counts what is too low more than what is too high.
+
+    Reads: `y_true` and `y_pred` of shape (batch, size), any unit.
+    Returns: (batch,).
+    Source: yours.
+
+    >>> float(MyLoss(too_low=2.0)([[1.0]], [[0.0]]))
+    2.0
+    """
+
+    kinds = ("regression",)
+    source = "yours"
+    search = {{"too_low": Float(0.5, 8.0, log=True)}}
+
+    def __init__(self, too_low: float = 2.0, **base) -> None:
+        super().__init__(**base)
+        self.too_low = too_low
+
+    def call(self, y_true, y_pred):
+        error = y_true - y_pred
+        return ops.mean(ops.where(error > 0, self.too_low, 1.0) * ops.square(error), axis=-1)
+'''
+
+
+@click.command("init")
+@click.argument("directory", default=".")
+@click.option(
+    "--recipe", default="retinanet", show_default=True, help="Name of the recipe to start from."
+)
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+def command(directory, recipe, force) -> None:
+    """Write a recipe and a loss to start from into DIRECTORY.
+
+    \b
+    lossforge init my_project
+    lossforge init my_project --recipe retinanet
+    """
+    from lossforge.recipe import find_recipe
+
+    source = find_recipe(f"recipes/{recipe.removesuffix('.py')}.py")
+    files = {
+        source.name: source.read_text(encoding="utf-8"),
+        "my_loss.py": LOSS.format(directory=directory),
+    }
+    target = Path(directory)
+    there = [name for name in files if (target / name).exists()]
+    if there and not force:
+        raise StudyError(
+            f"There is already {', '.join(str(target / name) for name in there)}. "
+            "Give another directory, or --force to overwrite."
+        )
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (target / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"Can't write to '{directory}': {error.strerror}.") from None
+    click.echo(f"{target / source.name}  what is trained, and how it is judged; train it:")
+    click.echo(f"    lossforge train {target / source.name}")
+    click.echo(f"    lossforge search {target / source.name}")
+    click.echo(f"{target / 'my_loss.py'}  a loss of your own; test it:")
+    click.echo(f"    lossforge check {target / 'my_loss.py'}")

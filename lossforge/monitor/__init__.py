@@ -1,0 +1,1 @@
+"""What people look at: TensorBoard's event files, and pictures drawn for them."""

@@ -1,0 +1,96 @@
+"""A real TensorBoard server shows what a run wrote."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lossforge.cli.tensorboard import launch, log_directory
+from lossforge.errors import StudyError, UsageError
+from lossforge.monitor.drawing import TRUTH, draw_boxes, grid
+from lossforge.training.train_run import train_run
+
+RECIPE = str(Path(__file__).parents[1] / "training" / "interrupted_recipe.py")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train_run(RECIPE, epochs=3, runs=tmp_path_factory.mktemp("runs"), histograms=1).path
+
+
+@pytest.fixture(scope="module")
+def ask(run):
+    url = launch(log_directory(run), "localhost", 0)
+
+    def ask(path):
+        with urllib.request.urlopen(f"{url}data/{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    return ask
+
+
+def test_terms_of_training_and_validation_and_the_learning_rate_are_scalars(ask):
+    tags = ask("plugin/scalars/tags")
+    for term in ("epoch_loss", "epoch_terms/classes", "epoch_terms/classes/focal"):
+        assert term in tags["train"] and term in tags["validation"]
+    assert "epoch_accuracy" in tags["validation"]
+    points = ask("plugin/scalars/scalars?run=train&tag=epoch_learning_rate")
+    rates = [value for _, _, value in points]
+    assert len(rates) == 3 and rates[0] > rates[1] > rates[2]
+
+
+def test_one_chart_holds_the_terms_of_both_splits(ask):
+    (layout,) = [ask("plugin/custom_scalars/layout")]
+    charts = {
+        chart["title"]: chart["multiline"]["tag"]
+        for category in layout["category"]
+        for chart in category["chart"]
+    }
+    assert charts["classes"] == ["epoch_terms/classes($|/)"]
+    for split in ("train", "validation"):
+        found = ask(f"plugin/custom_scalars/scalars?run={split}&tag=epoch_terms%2Fclasses(%24|%2F)")
+        assert found["regex_valid"] and len(found["tag_to_events"]) == 3
+
+
+def test_pictures_curves_and_histograms_are_there(ask):
+    images = ask("plugin/images/tags")["validation"]
+    assert images["digits"]["samples"] == 1
+    steps = [e["step"] for e in ask("plugin/images/images?run=validation&tag=digits&sample=0")]
+    assert steps == [0, 1, 2]  # after epochs 1, 2, and the last
+    curves = ask("plugin/pr_curves/pr_curves?tag=is_three/pr_curves&run=validation")["validation"]
+    assert len(curves) == 3 and max(curves[-1]["precision"]) > 0.5
+    assert any(name.endswith("/histogram") for name in ask("plugin/histograms/tags")["train"])
+
+
+def test_nothing_to_show_is_said(tmp_path):
+    with pytest.raises(StudyError, match="no directory"):
+        log_directory(tmp_path / "nothing")
+    with pytest.raises(StudyError, match="no event files"):
+        log_directory(tmp_path)
+
+
+def test_a_port_that_is_taken_is_said(run):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        with pytest.raises(UsageError, match="TensorBoard can't start"):
+            launch(log_directory(run), "localhost", taken.getsockname()[1])
+
+
+def test_a_box_is_drawn_where_it_is():
+    picture = draw_boxes(np.zeros((20, 20, 3)), np.array([[4, 6, 14, 16]]), [""], [TRUTH])
+    assert picture.dtype == np.uint8
+    assert tuple(picture[6, 10]) == TRUTH and tuple(picture[16, 10]) == TRUTH
+    assert tuple(picture[10, 4]) == TRUTH and not picture[10, 10].any()
+    assert not picture[3].any() and not picture[18].any()
+
+
+def test_a_grid_keeps_its_images():
+    images = [np.full((2, 3, 3), shade, "uint8") for shade in (10, 20, 30)]
+    whole = grid(images, columns=2, gap=1)
+    assert whole[0, 0, 0] == 10 and whole[0, 4, 0] == 20 and whole[3, 0, 0] == 30
+    assert whole[2, 0, 0] == 255 and whole[3, 4, 0] == 255
