@@ -104,7 +104,7 @@ class Recipe:
         epochs: how many passes over the training data.
         optimizer: builds the optimizer; called with the total number of steps.
         direction: `"maximize"` or `"minimize"`.
-        steps_per_execution: batches a compiled call.
+        steps_per_execution: batches a compiled call; an epoch has a whole number of these calls.
         candidates: names of the losses that a search may put in each slot; by default every loss
             of the slot's Kinds.
         callbacks: builds the callbacks that belong to the recipe (warm-up, annealing); called with

@@ -33,27 +33,28 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.path = Path(path)
 
-    def on_train_begin(self, logs=None):
-        """Puts back what is stored. Not earlier: building the model draws from its seeds.
+    def check(self, model: keras.Model) -> None:
+        """Whether the stored state, if there is one, is that of this model, which must be built.
 
         Raises:
-            StudyError: when the file holds the state of another model.
+            StudyError: when it is another model's.
         """
         if not self.path.is_file():
             return
-        for optimizer in _optimizers(self.model):
-            if not optimizer.built:
-                optimizer.build(self.model.trainable_variables)
-        variables = dict(_variables(self.model))
         with np.load(self.path) as stored:
             shapes = {name: stored[name].shape for name in stored.files if name != _META}
-            if shapes != {name: tuple(v.shape) for name, v in variables.items()}:
-                raise StudyError(
-                    f"The checkpoint {self.path} does not fit the model that the recipe builds "
-                    "now. Resume with the recipe and the packages that the run began with."
-                )
-            for name, variable in variables.items():
-                variable.assign(stored[name])
+        if shapes != {name: tuple(v.shape) for name, v in _variables(model)}:
+            raise StudyError(
+                f"The checkpoint {self.path} does not fit the model that the recipe builds now. "
+                "Resume with the recipe and the packages that the run began with."
+            )
+
+    def on_train_begin(self, logs=None):
+        """Puts back what is stored: here, because building the model draws from its seeds."""
+        if self.path.is_file():
+            with np.load(self.path) as stored:
+                for name, variable in _variables(self.model):
+                    variable.assign(stored[name])
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training and not np.isfinite((logs or {}).get("loss", 0.0)):
@@ -75,8 +76,9 @@ def finished_epochs(path: str | Path) -> tuple[int, dict[str, float]]:
     return meta["epochs"], meta["logs"]
 
 
-def stream(dataset: Any, epochs: int, done: int) -> Any:
-    """All passes over the data as one dataset, of which those that are done are only begun.
+def stream(dataset: Any, steps: int, epochs: int, done: int) -> Any:
+    """All passes over the data as one dataset, of `steps` batches each; those that are done are
+    only begun.
 
     A dataset that shuffles anew in each pass draws that order when a pass begins. As one stream
     there is one beginning an epoch, whatever iterators Keras makes and throws away, so the order
@@ -90,7 +92,7 @@ def stream(dataset: Any, epochs: int, done: int) -> Any:
 
     def one_pass(epoch: tf.Tensor) -> tf.data.Dataset:
         finished, one = epoch < done, tf.constant(1, tf.int64)
-        return dataset.take(tf.where(finished, one, -one)).skip(tf.where(finished, one, 0 * one))
+        return dataset.take(tf.where(finished, one, steps)).skip(tf.where(finished, one, 0 * one))
 
     return tf.data.Dataset.range(epochs).flat_map(one_pass)
 

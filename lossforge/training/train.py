@@ -88,18 +88,19 @@ def train(
     else:
         model = TermModel(task.network, task.read, fitted)
     epochs = epochs or recipe.epochs
-    steps = steps_in(data.train)
-    model.compile(
-        optimizer=recipe.optimizer(steps * epochs),
-        steps_per_execution=min(recipe.steps_per_execution, steps),
-    )
+    batches = steps_in(data.train)
+    at_once = min(recipe.steps_per_execution, batches)
+    steps = batches - batches % at_once  # the batches of an epoch come in whole executions
+    model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
     nan = StopOnNaN()
     keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
     done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
     build(model, task.network)
+    for each in keep:
+        each.check(model)
     start = time.monotonic()
     history = model.fit(
-        stream(data.train, epochs, done),
+        stream(data.train, steps, epochs, done),
         epochs=epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
