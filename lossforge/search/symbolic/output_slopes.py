@@ -68,8 +68,8 @@ class _Curves:
 def _softmax(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """sum_c f(y_c, p_c): s_k - p_k sum over c != k of s_c / (1 - p_c), s = df / d log-odds.
 
-    Sums over the other classes are products with a matrix of ones without its diagonal: a difference
-    would cancel where p is near 1.
+    Sums over the other classes are products with a matrix of ones without its diagonal: a
+    difference would cancel where p is near 1.
     """
     classes = outputs.shape[-1]
     others = np.ones((classes, classes), np.float32) - np.eye(classes, dtype=np.float32)
@@ -123,7 +123,10 @@ def _boxes(tables: np.ndarray, outputs: np.ndarray, target: np.ndarray) -> np.nd
     """mean_b f(i/u, u/e) of boxes given as four logits."""
     shares = 1.0 / (1.0 + np.exp(-outputs))
     corner = boxes_of(outputs)
-    low, high = np.maximum(corner[..., :2], target[:, :2]), np.minimum(corner[..., 2:], target[:, 2:])
+    low, high = (
+        np.maximum(corner[..., :2], target[:, :2]),
+        np.minimum(corner[..., 2:], target[:, 2:]),
+    )
     hull_low = np.minimum(corner[..., :2], target[:, :2])
     hull_high = np.maximum(corner[..., 2:], target[:, 2:])
     inside, around = np.maximum(high - low, 0.0), hull_high - hull_low
@@ -133,12 +136,12 @@ def _boxes(tables: np.ndarray, outputs: np.ndarray, target: np.ndarray) -> np.nd
     by_iou, by_uoe = _surface(tables, i / u, u / e)
     to_u = by_uoe / e - by_iou * i / (u * u)
     to_i, to_e = by_iou / u - to_u, -by_uoe * u / (e * e)
-    other = [..., slice(None, None, -1)]
-    edge = np.where((inside > 0).all(-1, keepdims=True), inside[*other], 0.0) * to_i[..., None]
-    hull = around[*other] * to_e[..., None]
+    other = (..., slice(None, None, -1))
+    edge = np.where((inside > 0).all(-1, keepdims=True), inside[other], 0.0) * to_i[..., None]
+    hull = around[other] * to_e[..., None]
     to_low = -edge * (corner[..., :2] >= target[:, :2]) - hull * (corner[..., :2] < target[:, :2])
     to_high = edge * (corner[..., 2:] <= target[:, 2:]) + hull * (corner[..., 2:] > target[:, 2:])
-    to_sides = 0.5 * (to_high - to_low) + sides[*other] * to_u[..., None]
+    to_sides = 0.5 * (to_high - to_low) + sides[other] * to_u[..., None]
     slope = np.concatenate([to_low + to_high, to_sides], axis=-1) * shares * (1.0 - shares)
     return (slope / outputs.shape[1]).astype(np.float32)
 
