@@ -32,10 +32,12 @@ class Domain:
     Args:
         kind: "multiclass", "binary", "multilabel", "class_mask", "mask", "embedding" or "boxes".
         prior: shares of the classes, for formulas that read them.
+        resolution: points of a table, along each axis; None: 2049 of curves, 65 of surfaces.
     """
 
     kind: str
     prior: tuple[float, ...] | None = None
+    resolution: int | None = None
 
     @property
     def is_exclusive(self) -> bool:
@@ -50,7 +52,7 @@ class Domain:
     @property
     def points(self) -> int:
         """Of a table, along each axis."""
-        return 65 if self.kind == "boxes" else 2049
+        return self.resolution or (65 if self.kind == "boxes" else 2049)
 
     @cached_property
     def grid(self) -> dict[str, dual.Dual]:
