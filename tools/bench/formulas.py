@@ -42,8 +42,10 @@ def funnel(trees: int, kind: str) -> None:
     start = time.process_time()
     left = filters.passed(rng, (grammar.random(rng) for _ in range(trees)))
     seconds = time.process_time() - start
-    click.echo(f"{kind}: {trees} random trees, {len(left)} left, "
-               f"{1 - len(left) / trees:.1%} rejected, {1e3 * seconds / trees:.3f} ms each")  # fmt: skip
+    click.echo(
+        f"{kind}: {trees} random trees, {len(left)} left, {1 - len(left) / trees:.1%} rejected, "
+        f"{1e3 * seconds / trees:.3f} ms each"
+    )
     for name, reached, rejected, spent in filters.table():
         click.echo(f"  {name:12} {reached:7} reached {rejected:7} rejected {spent:7.2f} s")
 
@@ -108,9 +110,11 @@ def noise(seeds, trainings, noise, noisy_validation, tail, fresh) -> None:
             found = search_formulas(proxy, method, trainings, seed=seed)
             test = _tested([found.best.tree], fresh_seeds, noise, tail)[0]
             found_gains.append(test - reference)
-            click.echo(f"seed {seed} {method:9} {found.trained} networks {found.seconds:5.1f} s  "
-                       f"validation {found.best.score:.3f}  test {test:.3f} "
-                       f"({test - reference:+.3f} over cross-entropy)  {found.best.text}")  # fmt: skip
+            click.echo(
+                f"seed {seed} {method:9} {found.trained} networks {found.seconds:5.1f} s  "
+                f"validation {found.best.score:.3f}  test {test:.3f} "
+                f"({test - reference:+.3f} over cross-entropy)  {found.best.text}"
+            )
     click.echo(f"cross-entropy on test: {np.mean(base):.3f}")
     for method, values in gains.items():
         click.echo(f"{method:9} over cross-entropy  {_interval(values)}")

@@ -17,7 +17,7 @@ from lossforge.search.symbolic.slopes import CLASSES, Domain
 
 ROWS, OUTPUTS, STEPS = 50, 5, 60
 SAME_AS_NAMED = 0.9999
-ALIKE = 0.995
+ALIKE = 0.98
 """Cosine of two slopes on the probes beyond which a random formula is one already seen."""
 STAGES = ("form", "finite", "direction", "seen before", "named", "optimises")
 
@@ -64,14 +64,11 @@ class Filters:
         self.tried = 0
         self.alike = alike
         self._seen: set[bytes] = set()
-        self._kept = np.zeros((0, 0), np.float32)
-        self._count = 0
         self._probes = _Probes(domain)
-        self._named = np.zeros((0, self._probes.reference.size))
-        directions = [self._direction(tree) for tree in named.values()]
-        self._named = np.array([d for d in directions if d is not None]).reshape(
-            len(directions), -1
-        )
+        self._kept = np.zeros((0, self._probes.reference.size), np.float32)
+        self._count = 0
+        slopes = [self._probes.slope(tree) for tree in named.values()]
+        self._named = np.array([s for s in slopes if s is not None])
 
     def passed(self, rng: random.Random, trees: Iterable[Tree]) -> list[Candidate]:
         """Those of `trees` that pass, simplified and turned round where they must be."""

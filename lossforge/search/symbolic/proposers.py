@@ -1,9 +1,9 @@
 """Who proposes formulas: chance, evolution, or anything with the same one function.
 
-A proposer is a function `propose(history) -> formulas`. `history` holds every formula trained so far
-with its score, best first is not guaranteed; what it returns is text (read by the parser, never run)
-or trees. The filters judge what it proposes as they judge everything else. A language model fits
-here, in the user's own code: the library calls no network.
+A proposer is a function `propose(history) -> formulas`. `history` holds every formula trained so
+far with its score, in order; what it returns is text (read by the parser, never run) or trees. The
+filters judge what it proposes as they judge everything else. A language model fits here, in the
+user's own code: the library calls no network.
 
     def propose(history):
         best = max(history, key=lambda trained: trained.score)
