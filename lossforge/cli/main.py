@@ -15,7 +15,6 @@ COMMANDS = {
     "check": "Test a loss of your own, and explain what is wrong with it.",
     "compare": "Train several losses on the same seeds: means, differences, intervals.",
     "doctor": "Tell what this machine offers, and what is missing.",
-    "card": "Measure a loss: optimum, gradient, calibration, invariances.",
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "init": "Write a starter: a recipe and a loss of your own.",
     "list": "List the losses, and what each reads.",

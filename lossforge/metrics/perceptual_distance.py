@@ -43,4 +43,4 @@ def _distance(weights: str, heads: str) -> Any:
     import tensorflow as tf
 
     images = tf.TensorSpec((None, None, None, 3), tf.float32)
-    return tf.function(loss, input_signature=[images, images])
+    return tf.function(loss, input_signature=[images, images], autograph=False)

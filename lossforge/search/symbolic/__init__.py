@@ -1,1 +1,0 @@
-"""A search over the form of a loss: formulas, filters, populations."""
