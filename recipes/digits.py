@@ -28,6 +28,10 @@ def recipe(
         layers = [keras.Input((64,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(10)]
         return Classification(keras.Sequential(layers), map(str, range(10)), data.class_counts)
 
+    named = ["CrossEntropy", "Focal", "GeneralisedCrossEntropy", "SymmetricCrossEntropy", "Poly1"]
+    if tail > 1.0:
+        named[2:4] = ["LogitAdjusted", "ClassBalanced"]
+
     return Recipe(
         name="digits",
         data=lambda seed: load_digit_data(
@@ -35,16 +39,7 @@ def recipe(
         ),
         task=task,
         losses={"classes": "CrossEntropy()"},
-        candidates={
-            "classes": (
-                "CrossEntropy",
-                "Focal",
-                "GeneralisedCrossEntropy",
-                "SymmetricCrossEntropy",
-                "Poly1",
-                "ActivePassive",
-            )
-        },
+        candidates={"classes": named},
         score="val_balanced_accuracy",
         epochs=epochs,
         optimizer=lambda steps: keras.optimizers.Adam(learning_rate),

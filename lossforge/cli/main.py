@@ -14,11 +14,13 @@ from lossforge.errors import LossforgeError, unknown_name
 COMMANDS = {
     "check": "Test a loss of your own, and explain what is wrong with it.",
     "compare": "Train several losses on the same seeds: means, differences, intervals.",
+    "confirm": "Prove what a search found: fresh seeds, the test split, rivals of equal budget.",
     "doctor": "Tell what this machine offers, and what is missing.",
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "init": "Write a starter: a recipe and a loss of your own.",
     "list": "List the losses, and what each reads.",
     "search": "Search the loss of a recipe, and compare it with the standard one.",
+    "sensitivity": "How the score moves with each hyper-parameter of a loss.",
     "show": "Show one loss: formula, tensors, search ranges, source.",
     "tensorboard": "Look at a run or a study in TensorBoard.",
     "train": "Train a recipe once, with any loss.",

@@ -68,6 +68,13 @@ from lossforge.errors import UsageError
     metavar="CONDITION",
     help="What a trial must hold to count, such as 'val_AP75>=0.3'; repeated.",
 )
+@click.option(
+    "--gate/--no-gate",
+    default=True,
+    show_default=True,
+    help="First see with a few named losses whether the loss matters here (from 8 trials on).",
+)
+@click.option("--anyway", is_flag=True, help="Search even where the gate sees no headroom.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON on stdout for each trial.")
 @options.SETTINGS
 @options.SEED
@@ -75,11 +82,13 @@ from lossforge.errors import UsageError
 @options.PRECISION
 def command(
     recipe, trials, minutes, jobs, storage, directory, space, pruner, sampler, score, guards,
-    as_json, settings, seed, epochs, precision,
+    gate, anyway, as_json, settings, seed, epochs, precision,
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
-    The same command again goes on where it was left, also after Ctrl-C or a crash.
+    The same command again goes on where it was left, also after Ctrl-C or a crash. First a gate
+    trains a few named losses on a few seeds: where none beats the recipe's own beyond noise, a
+    search would only find luck, and nothing is searched without --anyway.
 
     \b
     lossforge search recipes/retinanet.py
@@ -126,4 +135,11 @@ def command(
         score=score,
         guards=guards,
     )
+    if gate and trials >= 8:
+        from lossforge.search.gate import gate as headroom_gate
+
+        found = headroom_gate(plan)
+        if not (found.enough or anyway):
+            click.echo("Nothing is searched; --anyway searches all the same.", err=True)
+            return
     run_search(plan, on_trial=options.print_trial if as_json else None)

@@ -117,13 +117,9 @@ class DerivedSpace:
         ]
 
     def _drawn(self, trial: Any, slot: str, name: str, share: float, keep: float | None) -> Terms:
-        if "(" in name:
-            loss = _parsed(name)
-        else:
-            cls = LOSSES[name]
-            bound = {n: self._slots[slot].bind[n] for n in _required(cls)}
-            drawn = {n: v.suggest(trial, f"{slot}.{name}.{n}") for n, v in cls.search.items()}
-            loss = cls(**bound | drawn)
+        ranges = {} if "(" in name else LOSSES[name].search
+        drawn = {n: v.suggest(trial, f"{slot}.{name}.{n}") for n, v in ranges.items()}
+        loss = named_loss(name, self._slots[slot], **drawn)
         terms = [(1.0, loss)]
         if isinstance(loss, Composite):
             terms = [(loss.weights[n], term) for n, term in loss.losses.items()]
@@ -161,6 +157,14 @@ class DerivedSpace:
             }
             for slot, names in self._candidates.items()
         } | {"combined": self._combine}
+
+
+def named_loss(name: str, slot: Slot, **arguments: Any) -> Loss:
+    """The loss of that name or text, with what the slot knows and it needs (class counts)."""
+    if "(" in name:
+        return _parsed(name)
+    bound = {n: slot.bind[n] for n in _required(LOSSES[name]) if n in slot.bind}
+    return LOSSES[name](**bound | arguments)
 
 
 def _required(cls: type[Loss]) -> list[str]:

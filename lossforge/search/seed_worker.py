@@ -44,6 +44,7 @@ class _Trainer:
     def __init__(self, setup: Setup) -> None:
         from lossforge import spec
         from lossforge.recipe import check_score, load_recipe
+        from lossforge.search.moves import moves
         from lossforge.training.train import fit_slots
 
         self.setup = setup
@@ -55,6 +56,9 @@ class _Trainer:
         slots = self.recipe.task(data).slots
         defaults = {name: spec.parse(text) for name, text in self.recipe.losses.items()}
         self.losses = [defaults | self._read(texts, slots) for texts in setup.contenders]
+        self.losses += [defaults | one for one in self._named(slots)]
+        moved = moves(self.losses[0], setup.points) if setup.points else []
+        self.losses += [losses for _, losses in moved]
         for losses in self.losses:
             fit_slots(self.recipe, slots, losses)
         self.described: dict[str, Any] = {
@@ -63,6 +67,8 @@ class _Trainer:
             "direction": self.recipe.direction,
             "losses": [{s: spec.text(loss) for s, loss in c.items()} for c in self.losses],
             "configs": [spec.dump(losses) for losses in self.losses],
+            "moves": [move for move, _ in moved],
+            "test": _fingerprint(data.test) if setup.test else None,
         }
 
     def _read(self, texts: tuple[str, ...], slots: Any) -> dict[str, Any]:
@@ -72,6 +78,16 @@ class _Trainer:
         if len(texts) == 1 and "loss_config:" in texts[0]:
             return spec.load(texts[0])
         return read_losses(texts, slots)
+
+    def _named(self, slots: Any) -> list[dict[str, Any]]:
+        from lossforge.search.derived_space import candidates, named_loss
+        from lossforge.search.headroom import chosen_names
+
+        if not self.setup.named:
+            return []
+        names = candidates(slots, self.recipe.candidates)
+        chosen = chosen_names(self.recipe.losses, names, self.setup.named)
+        return [{slot: named_loss(name, slots[slot])} for slot, name in chosen]
 
     def train(self, contender: int, seed: int) -> dict[str, Any]:
         """{"metrics", "reason", "seconds"}; whatever goes wrong costs only this training."""
@@ -105,3 +121,17 @@ class _Trainer:
             keras.backend.clear_session()
             gc.collect()
         return {"metrics": metrics, "reason": reason, "seconds": round(seconds, 1)}
+
+
+def _fingerprint(dataset: Any) -> str:
+    """Eight letters that stand for every number of the test split."""
+    import hashlib
+
+    import numpy as np
+    import tensorflow as tf
+
+    digest = hashlib.sha256()
+    for batch in dataset:
+        for part in tf.nest.flatten(batch):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:8]

@@ -34,8 +34,9 @@ class Setup:
         score: other than the recipe's.
         test: whether the test split is scored too.
         jobs: trainings at the same time.
-        points: of each hyper-parameter of the first contender, tried one at a time; they become
-            contenders of their own.
+        named: so many named losses that fit the recipe become contenders too.
+        points: so many values of each hyper-parameter of the first contender, one parameter moved
+            at a time, become contenders too.
     """
 
     recipe: str
@@ -47,6 +48,7 @@ class Setup:
     score: str | None = None
     test: bool = False
     jobs: int = 1
+    named: int = 0
     points: int = 0
 
     def key(self, config: str, seed: int) -> str:
