@@ -19,11 +19,13 @@ COMMANDS = {
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "init": "Write a starter: a recipe and a loss of your own.",
     "list": "List the losses, and what each reads.",
+    "report": "Write a study as one HTML page that opens without a network.",
     "search": "Search the loss of a recipe, and compare it with the standard one.",
     "sensitivity": "How the score moves with each hyper-parameter of a loss.",
     "show": "Show one loss: formula, tensors, search ranges, source.",
     "tensorboard": "Look at a run or a study in TensorBoard.",
     "train": "Train a recipe once, with any loss.",
+    "worker": "Join a study, from this machine or another.",
 }
 
 

@@ -67,6 +67,12 @@ def verdict(study: optuna.Study) -> str:
     )
 
 
+def stopped(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that were pruned or failed."""
+    states = (TrialState.PRUNED, TrialState.FAIL)
+    return study.get_trials(deepcopy=False, states=states)
+
+
 def write(study: optuna.Study, directory: Path, recipe: str) -> None:
     """Writes best_loss.yaml and report.md."""
     best, score = ranked(study)[0], score_of(study)
@@ -79,17 +85,12 @@ def write(study: optuna.Study, directory: Path, recipe: str) -> None:
     ]
     lines += ["", f"The best loss is in `{BEST}`:", ""]
     lines += [f"    lossforge train {recipe} --loss {directory / BEST}", ""]
-    stopped = [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state in (TrialState.PRUNED, TrialState.FAIL)
-    ]
-    if stopped:
+    if stopped(study):
         lines += ["## Trials that did not complete", "", "| trial | state | reason | losses |"]
         lines += ["|---|---|---|---|"]
         lines += [
             f"| {t.number} | {t.state.name.lower()} | {t.user_attrs.get('reason', '')} | "
             f"`{loss_text(t)}` |"
-            for t in stopped
+            for t in stopped(study)
         ]
     write_atomically(directory / REPORT, "\n".join(lines) + "\n")

@@ -81,6 +81,8 @@ class Screen:
         remember(self.study, self.plan, described)
         again = Heartbeat(self.study).reap(at_once=True)
         study.begin_with_baseline(self.study, described["baseline"])
+        if self.plan.trials > self.study.user_attrs.get("trials", 0):
+            self.study.set_user_attr("trials", self.plan.trials)  # for workers that join
         self.before = study.spent(self.study)
         self.start = time.monotonic()
         if self.before or again:

@@ -44,7 +44,8 @@ class Classifier:
 
     def evaluate(self, dataset):
         right = [np.argmax(self.network.predict_on_batch(x), -1) == y for x, y in dataset]
-        return {"accuracy": float(np.mean(np.concatenate(right)))}
+        accuracy = float(np.mean(np.concatenate(right)))
+        return {"accuracy": accuracy, "wrong": 1.0 - accuracy}
 
 
 def recipe(candidates=("CrossEntropy", "Focal"), score="val_accuracy"):
