@@ -1,6 +1,6 @@
 """Detection: a classification loss made for imbalance, and a box loss of one or two terms.
 
-    lossforge search recipes/retinanet.py --space search_spaces/detection.py
+lossforge search recipes/retinanet.py --space search_spaces/detection.py
 """
 
 

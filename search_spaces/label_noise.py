@@ -1,6 +1,6 @@
 """Labels that are partly wrong: bounded losses, with cross-entropy to learn fast.
 
-    lossforge search recipes/digits.py --set noise=0.4 --space search_spaces/label_noise.py
+lossforge search recipes/digits.py --set noise=0.4 --space search_spaces/label_noise.py
 """
 
 

@@ -80,7 +80,7 @@ class Screen:
         self.study = study.open_study(self.plan, maximize)
         remember(self.study, self.plan, described)
         again = Heartbeat(self.study).reap(at_once=True)
-        study.begin_with_baseline(self.study, described["baseline"])
+        study.begin_with_baseline(self.study, described["baseline"], described["named"])
         if self.plan.trials > self.study.user_attrs.get("trials", 0):
             self.study.set_user_attr("trials", self.plan.trials)  # for workers that join
         self.before = study.spent(self.study)

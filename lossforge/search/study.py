@@ -96,10 +96,14 @@ def pruner_of(plan: Plan, epochs: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=max(1, epochs // 3))
 
 
-def begin_with_baseline(study: optuna.Study, parameters: dict[str, Any]) -> None:
-    """Queues the recipe's own loss as the first trial of a new study."""
+def begin_with_baseline(
+    study: optuna.Study, parameters: dict[str, Any], named: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Queues the recipe's own loss as the first trial of a new study, and named losses after it."""
     if not any(is_baseline(trial) for trial in study.get_trials(deepcopy=False)):
         study.enqueue_trial(parameters, user_attrs={"origin": BASELINE})
+        for known in named:
+            study.enqueue_trial(known, user_attrs={"origin": "named"})
 
 
 def is_baseline(trial: FrozenTrial) -> bool:

@@ -72,12 +72,26 @@ class _Trainer:
         self.described = {
             "recipe": recipe.name,
             "space": self.space.described(),
+            "named": self._named(task.slots),
             "baseline": self.space.parameters_of(self.baseline),
             "losses": dict(recipe.losses),
             "objectives": [[o.metric, o.maximize] for o in self.objectives],
             "epochs": plan.epochs or recipe.epochs,
             "versions": _versions(),
         }
+
+    def _named(self, slots: Any) -> list[dict[str, Any]]:
+        """Parameters of a few named losses as they are: trials begin with what is known."""
+        from lossforge.search.derived_space import candidates, named_loss
+        from lossforge.search.headroom import chosen_names
+
+        names = candidates(slots, self.recipe.candidates)
+        chosen = chosen_names(self.recipe.losses, names, 2)
+        found = [
+            self.space.parameters_of(self.baseline | {slot: named_loss(name, slots[slot])})
+            for slot, name in chosen
+        ]
+        return [parameters for parameters in found if parameters]
 
     def _try_space(self, slots: Any) -> None:
         """One draw: a space at fault shows before the study begins."""
