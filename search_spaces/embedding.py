@@ -3,7 +3,6 @@
 lossforge search recipes/triplet.py --space search_spaces/embedding.py
 """
 
-
 LOSSES = ("Triplet", "SupCon", "Circle", "MultiSimilarity")
 
 

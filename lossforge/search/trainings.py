@@ -151,10 +151,10 @@ class Trainings:
         for seed in self.seeds:  # seed by seed: an early stop leaves whole pairs
             for contender, config in enumerate(described["configs"]):
                 known = self._ledger.results.get(self.setup.key(config, seed))
-                if known is None:
-                    self._waiting.append((contender, seed))
-                else:
+                if known is not None:
                     self.results[contender, seed] = known
+                elif config not in described["configs"][:contender]:  # equal losses train once
+                    self._waiting.append((contender, seed))
         self.tell("begin", (len(self.results), len(self._waiting)))
 
     def _assign(self, children: list[Child]) -> None:
@@ -173,7 +173,10 @@ class Trainings:
     def _finish(self, job: Job, result: dict[str, Any]) -> None:
         contender, seed = job
         self._ledger.add(self.setup.key(self.described["configs"][contender], seed), result)
-        self.results[contender, seed] = result
+        configs = self.described["configs"]
+        for index, config in enumerate(configs):
+            if config == configs[contender]:
+                self.results[index, seed] = result
         self.tell("training", (job, result))
 
     def _lost(self, job: Job, reason: str) -> None:
