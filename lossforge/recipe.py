@@ -56,7 +56,7 @@ class Slot:
                 f"{type(loss).__name__} reads {', '.join(loss.kinds) or 'none'}."
             )
         names = argument_names(type(loss))
-        config = {n: getattr(loss, n) for n in names} | {"name": loss.name, "dtype": loss.dtype}
+        config = loss.arguments() | {"name": loss.name, "dtype": loss.dtype}
         config |= {n: self.fit(v) for n, v in config.items() if isinstance(v, Loss)}
         # Built anew, so that a miner's draws follow the seed of the training.
         config |= {n: type(v)(**v.get_config()) for n, v in config.items() if isinstance(v, Miner)}

@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "Train several losses on the same seeds: means, differences, intervals.",
     "confirm": "Prove what a search found: fresh seeds, the test split, rivals of equal budget.",
     "doctor": "Tell what this machine offers, and what is missing.",
+    "card": "Measure a loss: optimum, gradient, calibration, invariances.",
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "init": "Write a starter: a recipe and a loss of your own.",
     "list": "List the losses, and what each reads.",

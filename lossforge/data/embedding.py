@@ -103,7 +103,7 @@ def _evaluation(part: Identities, size: int, views: Views, copies: int) -> tf.da
         labels = np.repeat(labels, copies)
         images = _views_of(part.images, size, views, copies)
     else:
-        images = _scaled(part.images, size)
+        images = scaled(part.images, size)
     pairs = (images, labels.astype("int32"))
     return tf.data.Dataset.from_tensor_slices(pairs).batch(EVALUATION_BATCH)
 
@@ -116,7 +116,8 @@ def _views_of(images: np.ndarray, size: int, views: Views, copies: int) -> np.nd
     return np.concatenate(parts)
 
 
-def _scaled(images: np.ndarray, size: int) -> np.ndarray:
+def scaled(images: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size, C) float32 in 0..255 of uint8 pictures."""
     parts = [
         np.asarray(tf.image.resize(images[start : start + 1024], (size, size), antialias=True))
         for start in range(0, len(images), 1024)

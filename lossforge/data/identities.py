@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 
+from lossforge.data.detection import letterbox
 from lossforge.data.photo_regions import photo_regions
+from lossforge.data.tfds_builders import named_builder
 from lossforge.errors import RecipeError
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 SOURCES = (
     "data is photo_regions, digits, lfw_subset, a TFDS set such as cars196, or the path of a "
@@ -38,6 +48,13 @@ def read_identities(
     digits: scikit-learn's handwritten digits, one channel, 60 : 20 : 20. Closed-set.
     lfw_subset: scikit-image's 100 faces and 100 other patches, one channel, 60 : 20 : 20.
         Closed-set, of two identities: face or not.
+    A TFDS set with an image and a label ("cars196", "caltech_birds2011", "lfw", "omniglot"): all
+        its splits together, its identities in order: the first half to train, but for a tenth of
+        them to validate, the second half to test, as is the custom with CARS196 and CUB-200.
+    A folder with one sub-folder an identity: those of sub-folders train, validation and test, where
+        these are; else its identities 60 : 20 : 20, shuffled always in the same way.
+
+    Pictures are scaled to fit and padded with grey, so that nothing is stretched.
 
     Raises:
         RecipeError: for a source that does not exist or can't be read.
@@ -50,7 +67,106 @@ def read_identities(
         }
     if data in ("digits", "lfw_subset"):
         return _closed_set(*(_digits() if data == "digits" else _lfw_subset()), size)
-    raise RecipeError(f"data={data}: there is no such source; {SOURCES}.")
+    folder = Path(data).expanduser()
+    if folder.is_dir():
+        return _folder(folder, size)
+    if folder.is_absolute() or str(data).startswith((".", "~")) or isinstance(data, os.PathLike):
+        raise RecipeError(f"data={data}: there is no such folder; {SOURCES}.")
+    return _tfds(str(data), size, data_dir)
+
+
+def _folder(folder: Path, size: int) -> dict[str, Identities]:
+    parts = {split: folder / split for split in ("train", "validation", "test")}
+    if all(part.is_dir() for part in parts.values()):
+        return {split: _read(_people(part), size) for split, part in parts.items()}
+    people = _people(folder)
+    if len(people) < 5:
+        raise RecipeError(
+            f"{folder} has {len(people)} sub-folders with pictures; to hold out identities for "
+            "validation and test it takes 5 or more."
+        )
+    order = np.random.default_rng(0).permutation(sorted(people))
+    first, second = round(0.6 * len(order)), round(0.8 * len(order))
+    names = {"train": order[:first], "validation": order[first:second], "test": order[second:]}
+    return {
+        split: _read({name: people[name] for name in chosen}, size)
+        for split, chosen in names.items()
+    }
+
+
+def _people(folder: Path) -> dict[str, list[Path]]:
+    """The pictures of each sub-folder that has some."""
+    found = {
+        part.name: sorted(f for f in part.iterdir() if f.suffix.lower() in PICTURES)
+        for part in sorted(folder.iterdir())
+        if part.is_dir()
+    }
+    found = {name: files for name, files in found.items() if files}
+    if not found:
+        raise RecipeError(
+            f"{folder} has no sub-folders with pictures ({', '.join(PICTURES)}): it needs one "
+            "sub-folder an identity."
+        )
+    return found
+
+
+def _read(people: dict[str, list[Path]], size: int) -> Identities:
+    images = [read_picture(file, size) for files in people.values() for file in files]
+    labels = np.repeat(np.arange(len(people)), [len(files) for files in people.values()])
+    return Identities(np.stack(images), labels, tuple(people))
+
+
+def read_picture(file: Path, size: int) -> np.ndarray:
+    """A picture file, letterboxed to (size, size, 3) uint8.
+
+    Raises:
+        RecipeError: for a file that is no picture.
+    """
+    try:
+        image = tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False)
+    except (tf.errors.InvalidArgumentError, OSError) as error:
+        raise RecipeError(f"{file} can't be read as a picture: {str(error)[:100]}.") from None
+    return _square(image, size)
+
+
+def _square(image: tf.Tensor, size: int) -> np.ndarray:
+    return np.asarray(letterbox(image, size)[0]).round().clip(0, 255).astype("uint8")
+
+
+def _tfds(name: str, size: int, data_dir: str | os.PathLike | None) -> dict[str, Identities]:
+    builder = named_builder(name, data_dir, check=_check_labelled)
+    images, labels = [], []
+    for split in sorted(builder.info.splits):
+        for example in builder.as_dataset(split=split, shuffle_files=False):
+            images.append(_square(_three_channels(example["image"]), size))
+            labels.append(example["label"].numpy())
+    names, labels = np.unique(np.asarray(labels), return_inverse=True)
+    half = (len(names) + 1) // 2
+    cut = half - max(1, half // 10)
+    bounds = {"train": (0, cut), "validation": (cut, half), "test": (half, len(names))}
+    images = np.stack(images)
+    parts = {}
+    for split, (low, high) in bounds.items():
+        chosen = (labels >= low) & (labels < high)
+        parts[split] = Identities(
+            images[chosen], labels[chosen] - low, tuple(_name(n) for n in names[low:high])
+        )
+    return parts
+
+
+def _name(label: object) -> str:
+    return label.decode() if isinstance(label, bytes) else str(label)
+
+
+def _check_labelled(builder: tfds.core.DatasetBuilder) -> None:
+    features = builder.info.features
+    has = sorted(features.keys()) if hasattr(features, "keys") else [str(features)]
+    if not {"image", "label"} <= set(has):
+        raise RecipeError(f"data={builder.name} has no image with a label, but {', '.join(has)}.")
+
+
+def _three_channels(image: tf.Tensor) -> tf.Tensor:
+    return tf.image.grayscale_to_rgb(image) if image.shape[-1] == 1 else image
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -71,7 +187,6 @@ def _closed_set(
     images: np.ndarray, labels: np.ndarray, names: tuple[str, ...], size: int
 ) -> dict[str, Identities]:
     """The same identities in each split, every class in the same shares."""
-    import tensorflow as tf
     from sklearn.model_selection import train_test_split
 
     scaled = np.asarray(tf.image.resize(images, (size, size), method="bicubic", antialias=True))

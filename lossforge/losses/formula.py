@@ -2,65 +2,56 @@
 
 from __future__ import annotations
 
-import ast
-import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
+from lossforge import expression
 from lossforge.errors import unknown_name
+from lossforge.expression import Tree
 from lossforge.losses import safe_operators as safe
 from lossforge.losses.base import Loss, argument_names, mean_over_last_axis
+from lossforge.losses.boxes import box_geometry as geometry
+from lossforge.losses.boxes.overlap import boxes
 from lossforge.losses.classification import log_probabilities as logp
+from lossforge.losses.embedding import pairs
+from lossforge.losses.embedding.distances import pairwise
 
-LONGEST = 1000
-DEEPEST = 60
-LARGEST = 3e38  # beyond, float32 is infinite
-TASKS = (*logp.TASKS, "regression")
-VARIABLES = ("y", "p", "x")
-RESERVED = ("name", "reduction", "dtype", "weight", "terms")
-
-
-class Operator(NamedTuple):
-    """How a function or an arithmetic sign works on numbers, and on parts of a formula."""
-
-    numbers: Callable[..., float]
-    quantities: Callable[..., safe.Quantity]
-    arguments: int | None = 1
+TASKS = (*logp.TASKS, "mask", "class_mask", "regression", "image", "boxes", "embedding")
+READ_AS = {"mask": "multilabel", "class_mask": "multiclass", "image": "regression"}
+"""Tasks with spatial axes are the plain ones at each pixel."""
+VARIABLES = ("y", "p", "x", "prior", "iou", "ioe", "uoe", "d")
+RESERVED = (*VARIABLES, "name", "reduction", "dtype", "weight", "terms")
 
 
 def _of_all(two: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: reduce(two, arguments)
 
 
-FUNCTIONS: dict[str, Operator] = {
-    "log": Operator(math.log, safe.log),
-    "exp": Operator(math.exp, safe.exp),
-    "sqrt": Operator(math.sqrt, safe.sqrt),
-    "abs": Operator(abs, safe.absolute),
-    "neg": Operator(lambda a: -a, safe.negative),
-    "square": Operator(lambda a: a * a, safe.square),
-    "tanh": Operator(math.tanh, safe.plain("tanh")),
-    "sigmoid": Operator(lambda a: 0.5 + 0.5 * math.tanh(0.5 * a), safe.sigmoid),
-    "softplus": Operator(lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))), safe.softplus),
-    "sin": Operator(math.sin, safe.plain("sin")),
-    "cos": Operator(math.cos, safe.plain("cos")),
-    "atan": Operator(math.atan, safe.plain("arctan")),
-    "erf": Operator(math.erf, safe.plain("erf")),
-    "min": Operator(min, _of_all(safe.smallest), None),
-    "max": Operator(max, _of_all(safe.largest), None),
-}
-SIGNS: dict[type[ast.AST], Operator] = {
-    ast.Add: Operator(lambda a, b: a + b, safe.add),
-    ast.Sub: Operator(lambda a, b: a - b, safe.subtract),
-    ast.Mult: Operator(lambda a, b: a * b, safe.multiply),
-    ast.Div: Operator(lambda a, b: a / b, safe.divide),
-    ast.Pow: Operator(math.pow, safe.power),
-    ast.USub: Operator(lambda a: -a, safe.negative),
-    ast.UAdd: Operator(lambda a: a, lambda a: a),
+SAFE: dict[str, Callable[..., safe.Quantity]] = {
+    "add": safe.add,
+    "sub": safe.subtract,
+    "mul": safe.multiply,
+    "div": safe.divide,
+    "pow": safe.power,
+    "neg": safe.negative,
+    "log": safe.log,
+    "exp": safe.exp,
+    "sqrt": safe.sqrt,
+    "abs": safe.absolute,
+    "square": safe.square,
+    "tanh": safe.plain("tanh"),
+    "sigmoid": safe.sigmoid,
+    "softplus": safe.softplus,
+    "sin": safe.plain("sin"),
+    "cos": safe.plain("cos"),
+    "atan": safe.plain("arctan"),
+    "erf": safe.plain("erf"),
+    "aq": safe.analytic_quotient,
+    "min": _of_all(safe.smallest),
+    "max": _of_all(safe.largest),
 }
 
 
@@ -69,33 +60,45 @@ class Formula(Loss):
 
         Formula("-(1-p)**gamma * y*log(p)", gamma=2.0)
 
-    Names: y the target, p the prediction (a probability, except in regression), x the logit;
-    constants are given by name. Functions: log, exp, sqrt, abs, neg, square, min, max, tanh,
-    sigmoid, softplus, sin, cos, atan, erf. Signs: + - * / **.
+    Names: y the target, p the prediction (a probability, except in regression), x the logit,
+    prior the share of class c; constants are given by name. Functions: log, exp, sqrt, abs, neg,
+    square, min, max, tanh, sigmoid, softplus, sin, cos, atan, erf, and the analytic quotient
+    aq(a, b) = a / sqrt(1 + b^2). Signs: + - * / **.
 
         multiclass            loss = sum_c  formula(y_c, p_c)    p = softmax(x), y one-hot
         binary, multilabel    loss = mean_c formula(y_c, p_c)    p = sigmoid(x); y = 0 as well
         regression            loss = mean_d formula(y_d, p_d)    p is the prediction itself
+        boxes                 loss = formula(iou, ioe, uoe)      shares i/u, i/e, u/e of areas:
+                                                                 intersection, union, hull
+        embedding             loss = mean over j of the same class of formula(y=1, d_ij)
+                                   + mean over the others of formula(y=0, d_ij)
+                                                                 d = |unit(i) - unit(j)|, in [0, 2]
+
+    "mask" is multilabel, "class_mask" multiclass and "image" regression at every pixel.
 
     Probabilities and what is made of them keep their logarithms, so that `log(p)`, `log(1-p)`,
     `(1-p)**gamma` and `y/p` have a finite value and a slope for every logit.
 
     Reads: y_pred: (batch, ..., C) probabilities, or logits with `from_logits=True`; in regression
-        real numbers. y_true: class ids (batch, ...), or (batch, ..., C).
+        real numbers; (batch, ..., 4) boxes x1 y1 x2 y2; (batch, D) embeddings. y_true: alike;
+        class ids (batch, ...) also for classes, and (batch,) for embeddings.
     Returns: (batch, ...).
-    Edges: outside of their domains operators continue: log below 1e-7 and exp above 30 by their
-        tangents, sqrt and real powers of negative numbers are 0, divisors stay 1e-7 off zero.
+    Edges: of embeddings, a row that has no pair of a sort has 0 for it. Outside of their domains
+        operators continue: log below 1e-7 and exp above 30 by their tangents, sqrt and real powers
+        of negative numbers are 0, divisors stay 1e-7 off zero.
     Source: the formula's own; the operators are those of symbolic loss search (Liu et al. 2021,
-        Loss Function Discovery for Object Detection via Convergence-Simulation Driven Search).
+        Loss Function Discovery for Object Detection via Convergence-Simulation Driven Search), the
+        quotient is Ni et al. 2013, The Use of an Analytic Quotient Operator in Genetic Programming.
 
     >>> float(Formula("-(1-p)**gamma * y*log(p)", gamma=2.0)([1], [[0.0, 1.0]]))
     0.0
 
     Args:
-        formula: the text, at most 1000 characters. It must read p or x.
-        task: "binary", "multiclass", "multilabel" or "regression". None: binary for one output,
-            else multiclass.
+        formula: the text, at most 1000 characters. It must read the prediction.
+        task: "binary", "multiclass", "multilabel", "mask", "class_mask", "regression", "image",
+            "boxes" or "embedding". None: binary for one output, else multiclass.
         from_logits: whether predictions are logits; x can only be read from these.
+        prior: the share of each class in the training data, for formulas that read it.
         constants: finite numbers, by the names that the formula uses.
 
     Raises:
@@ -105,7 +108,7 @@ class Formula(Loss):
 
     open_arguments = True
     minimum = None
-    kinds = ("multiclass", "binary", "multilabel", "regression")
+    kinds = ("multiclass", "binary", "multilabel", *TASKS[3:])
     source = "Its own formula; operators as in Liu et al. 2021, Loss Function Discovery"
     variants = (
         {"formula": "-(1-p)**gamma * y*log(p)", "gamma": 2.0, "task": "multiclass"},
@@ -119,10 +122,29 @@ class Formula(Loss):
                 "softplus(-(2*y-1)*x) + neg(y*log(p/(1 + q - q*p)))",
             )
         ),
-        {"formula": "abs(y-p)**q + max(sqrt(square(y-p)), 0.1, atan(y-p))", "q": 1.5},
-        {"formula": "tanh(square(y-p)) + erf((y-p)**2) + sin(min(abs(y-p), 1)) - cos(y - p)"},
-        {"formula": "sqrt(d**2 + (y - p)**2) - d", "d": 0.01, "task": "regression"},
+        *(
+            {"formula": text, "task": task}
+            for task in (*logp.TASKS, "regression")
+            for text in (
+                "abs(y-p)**1.5 + max(sqrt(square(y-p)), 0.1, atan(y-p))",
+                "tanh(square(y-p)) + erf((y-p)**2) + sin(min(abs(y-p), 1)) - cos(y - p)",
+            )
+        ),
+        {"formula": "sqrt(s**2 + (y - p)**2) - s", "s": 0.01, "task": "regression"},
         {"formula": "log(exp(y-p) + exp(p-y)) + (y-p)*(sigmoid(y-p) - .5)", "task": "regression"},
+        {
+            "formula": "-y*log(p + t*log(prior)**2) + aq(p - y, 1 - y)",
+            "t": 0.1,
+            "prior": (0.4, 0.3, 0.1, 0.1, 0.1),
+            "task": "multiclass",
+        },
+        {"formula": "-y*log(p) - (1-y)*log(1-p) + aq(square(y - p), x)", "task": "mask"}
+        | {"from_logits": True},
+        {"formula": "-y*log(p)", "task": "class_mask"},
+        {"formula": "sqrt(square(y - p) + 1e-6) - 1e-3", "task": "image"},
+        {"formula": "2 - iou - ioe", "task": "boxes"},
+        {"formula": "square(1 - iou) + 1 - uoe", "task": "boxes"},
+        {"formula": "y*square(d) + (1 - y)*square(max(0, m - d))", "m": 1.5, "task": "embedding"},
     )
 
     def __init__(
@@ -130,6 +152,7 @@ class Formula(Loss):
         formula: str,
         task: str | None = None,
         from_logits: bool = False,
+        prior: Sequence[float] | None = None,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
         dtype: Any = None,
@@ -138,24 +161,44 @@ class Formula(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if task is not None and task not in TASKS:
             raise ValueError(f"Formula: task must be one of {', '.join(TASKS)}, got {task!r}.")
-        if task == "regression" and from_logits:
-            raise ValueError("Formula: regression reads no logits, got from_logits=True.")
+        self.plain_task = READ_AS.get(task, task)
+        if self.plain_task not in (None, *logp.TASKS) and from_logits:
+            raise ValueError(f"Formula: {task} reads no logits, got from_logits=True.")
         self.formula = formula
         self.task = task
         self.from_logits = bool(from_logits)
-        self.constants = {n: _constant(n, value) for n, value in constants.items()}
-        self._tree = read(formula, self.constants, ("y", "p", "x") if from_logits else ("y", "p"))
+        self.prior = _check_prior(prior)
+        self.constants = {
+            n: expression.check_constant(n, value, RESERVED) for n, value in constants.items()
+        }
+        self.tree = expression.read(formula, self.constants, self._readable())
+        _check_used(formula, self.constants)
+        if self.prior and "prior" not in expression.variables_of(self.tree):
+            raise ValueError(f"Formula: '{formula[:80]}' does not use prior.")
+        self.batch_coupled = task == "embedding"
 
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), **self.constants}
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        task = self.task
+    def call_valid(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
+        if self.task == "embedding":
+            return self._pairs(y_true, y_pred, counts)
+        if self.task == "boxes":
+            return self._boxes(y_true, y_pred)
+        task = self.plain_task
         if task != "regression":
             task = logp.task_of(task, y_pred)
-        values = evaluate(self._tree, self._variables(task, y_true, y_pred)).value
+        values = evaluate(self.tree, self._variables(task, y_true, y_pred)).value
         values = ops.broadcast_to(values, ops.shape(y_pred))
         return ops.sum(values, axis=-1) if task == "multiclass" else mean_over_last_axis(values)
+
+    def _readable(self) -> tuple[str, ...]:
+        if self.task == "boxes":
+            return ("iou", "ioe", "uoe")
+        if self.task == "embedding":
+            return ("y", "d")
+        logits = ("x",) if self.from_logits else ()
+        return ("y", "p", *logits, *(("prior",) if self.prior else ()))
 
     def _variables(self, task: str, y_true: Any, y_pred: Any) -> dict[str, safe.Quantity]:
         if task == "regression":
@@ -176,42 +219,37 @@ class Formula(Loss):
             "y": safe.tensor(y),
             "p": safe.probability(*values, *logs),
             "x": safe.tensor(y_pred),
+            **self._priors(y_pred),
         }
 
+    def _priors(self, y_pred: Any) -> dict[str, safe.Quantity]:
+        if not self.prior:
+            return {}
+        if y_pred.shape[-1] != len(self.prior):
+            raise ValueError(
+                f"Formula: prior has {len(self.prior)} shares, predictions have "
+                f"{y_pred.shape[-1]} classes."
+            )
+        prior = ops.convert_to_tensor(self.prior, y_pred.dtype)
+        return {"prior": safe.Quantity(lambda: prior, lambda: ops.log(prior))}
 
-Tree = float | str | tuple
-"""A number, a variable, or (operator, arguments...)."""
+    def _boxes(self, y_true: Any, y_pred: Any) -> Any:
+        y_true = boxes(y_true, y_pred)
+        i, u = geometry.intersection(y_true, y_pred), geometry.union(y_true, y_pred)
+        e = geometry.area(geometry.hull(y_true, y_pred))
+        shares = {"iou": (i, u), "ioe": (i, e), "uoe": (u, e)}
+        shares = {n: safe.tensor(geometry.divide(*pair)) for n, pair in shares.items()}
+        return evaluate(self.tree, shares).value + ops.zeros_like(i)
 
-
-def read(text: str, constants: Mapping[str, float], variables: tuple[str, ...]) -> Tree:
-    """The tree of a formula, with constants folded in.
-
-    Raises:
-        ValueError: for what `Formula` refuses.
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"Formula: the formula must be text, got {text!r}.")
-    if len(text) > LONGEST:
-        raise ValueError(f"Formula: {len(text)} characters are too many; at most {LONGEST}.")
-    text = text.strip()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            root = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = getattr(error, "msg", None) or type(error).__name__
-        raise ValueError(f"Formula: '{text[:80]}' is not a formula: {reason}.") from None
-    _check_depth(root)
-    names = {node.id for node in ast.walk(root) if isinstance(node, ast.Name)}
-    tree = _Reader(text, constants, variables).read(root)
-    for name in constants:
-        if name not in names:
-            known = {*argument_names(Formula), "name", "reduction", "dtype", *names}
-            hint = unknown_name("argument or name in the formula", name, known)
-            raise ValueError(f"Formula: '{text[:80]}' does not use {name}. {hint}")
-    if not _reads_prediction(tree):
-        raise ValueError(f"Formula: '{text[:80]}' does not depend on the prediction, p or x.")
-    return tree
+    def _pairs(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
+        labels, counts = pairs.check_batch("Formula", y_true, y_pred, counts)
+        positive, negative = pairs.same_and_other(labels, counts)
+        distance = safe.tensor(pairwise(y_pred, distance="chord"))
+        total = 0.0
+        for mask, y in ((positive, 1.0), (negative, 0.0)):
+            values = evaluate(self.tree, {"y": safe.constant(y), "d": distance}).value
+            total = total + pairs.mean_where(mask, ops.broadcast_to(values, ops.shape(mask)))
+        return pairs.where_nan(y_pred, total)
 
 
 def evaluate(tree: Tree, variables: Mapping[str, safe.Quantity]) -> safe.Quantity:
@@ -220,108 +258,25 @@ def evaluate(tree: Tree, variables: Mapping[str, safe.Quantity]) -> safe.Quantit
         return variables[tree]
     if isinstance(tree, tuple):
         operator, *arguments = tree
-        return operator.quantities(*(evaluate(a, variables) for a in arguments))
+        return SAFE[operator](*(evaluate(a, variables) for a in arguments))
     return safe.constant(tree)
 
 
-class _Reader:
-    """Turns the nodes of the white list into a tree; everything else is an error."""
+def _check_used(formula: str, constants: Mapping[str, float]) -> None:
+    names = expression.names_in(formula)
+    for name in constants:
+        if name not in names:
+            known = {*argument_names(Formula), "name", "reduction", "dtype", *names}
+            hint = unknown_name("argument or name in the formula", name, known)
+            raise ValueError(f"Formula: '{formula.strip()[:80]}' does not use {name}. {hint}")
 
-    def __init__(
-        self, text: str, constants: Mapping[str, float], variables: tuple[str, ...]
-    ) -> None:
-        self.text, self.constants, self.variables = text, constants, variables
 
-    def read(self, node: ast.expr) -> Tree:
-        if isinstance(node, ast.Constant):
-            return self._number(node)
-        if isinstance(node, ast.Name):
-            return self._name(node.id)
-        if isinstance(node, ast.UnaryOp) and type(node.op) in SIGNS:
-            return self._apply(SIGNS[type(node.op)], [node.operand], node)
-        if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
-            return self._apply(SIGNS[type(node.op)], [node.left, node.right], node)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            return self._call(node.func.id, node)
+def _check_prior(prior: Any) -> list[float] | None:
+    if prior is None:
+        return None
+    numbers = isinstance(prior, Sequence) and not isinstance(prior, str) and len(prior) > 0
+    if not numbers or not all(isinstance(v, int | float) and 0.0 < v <= 1.0 for v in prior):
         raise ValueError(
-            f"Formula: {self._shown(node)} is not allowed ({type(node).__name__}); a formula has "
-            "numbers, names, + - * / ** and functions."
+            f"Formula: prior must be a list of shares in (0, 1], one a class, got {prior!r}."
         )
-
-    def _number(self, node: ast.Constant) -> float:
-        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            raise ValueError(f"Formula: {self._shown(node)} is not a number.")
-        return self._finite(lambda: float(node.value), node)
-
-    def _name(self, name: str) -> Tree:
-        if name in self.constants:
-            return self.constants[name]
-        if name in self.variables:
-            return name
-        if name in FUNCTIONS:
-            raise ValueError(f"Formula: {name} is a function, write {name}(...).")
-        if name == "x":
-            raise ValueError(
-                "Formula: x is the logit, which only a classifier with from_logits=True gives."
-            )
-        known = [*self.variables, *self.constants]
-        raise ValueError(
-            f"Formula: {unknown_name('name', name, known)} Constants are given by name: {name}=1.0."
-        )
-
-    def _call(self, name: str, node: ast.Call) -> Tree:
-        if name not in FUNCTIONS:
-            raise ValueError(f"Formula: {unknown_name('function', name, FUNCTIONS)}")
-        function = FUNCTIONS[name]
-        starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-        wrong = len(node.args) < 2 if function.arguments is None else len(node.args) != 1
-        if wrong or starred or node.keywords:
-            wanted = "two values or more" if function.arguments is None else "one value"
-            raise ValueError(f"Formula: {name} takes {wanted}, got {self._shown(node)}.")
-        return self._apply(function, node.args, node)
-
-    def _apply(self, operator: Operator, arguments: list[ast.expr], node: ast.expr) -> Tree:
-        trees = [self.read(argument) for argument in arguments]
-        if all(isinstance(tree, float) for tree in trees):
-            return self._finite(lambda: operator.numbers(*trees), node)
-        if operator is SIGNS[ast.Div] and trees[1] == 0.0:
-            raise ValueError(f"Formula: {self._shown(node)} divides by zero.")
-        if operator is SIGNS[ast.Pow] and isinstance(trees[0], float) and trees[0] <= 0.0:
-            raise ValueError(f"Formula: {self._shown(node)} needs a base above 0.")
-        return (operator, *trees)
-
-    def _finite(self, number: Callable[[], float], node: ast.expr) -> float:
-        try:
-            value = float(number())
-        except (ArithmeticError, ValueError):
-            value = math.nan
-        if not abs(value) < LARGEST:
-            raise ValueError(f"Formula: {self._shown(node)} is not a finite number.")
-        return value
-
-    def _shown(self, node: ast.expr) -> str:
-        return f"'{' '.join((ast.get_source_segment(self.text, node) or '').split())[:80]}'"
-
-
-def _check_depth(root: ast.AST) -> None:
-    level = [root]
-    for _ in range(DEEPEST):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return
-    raise ValueError(f"Formula: more than {DEEPEST} operations inside each other.")
-
-
-def _reads_prediction(tree: Tree) -> bool:
-    if isinstance(tree, tuple):
-        return any(_reads_prediction(argument) for argument in tree[1:])
-    return tree in ("p", "x")
-
-
-def _constant(name: str, value: Any) -> float:
-    if name in RESERVED or name in VARIABLES or name in FUNCTIONS:
-        raise ValueError(f"Formula: no constant can be called {name}, the word is taken.")
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not abs(value) < LARGEST:
-        raise ValueError(f"Formula: {name} must be a finite number, got {value!r}.")
-    return float(value)
+    return [float(v) for v in prior]

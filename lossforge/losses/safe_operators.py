@@ -132,6 +132,16 @@ def divide(a: Quantity, b: Quantity) -> Quantity:
     return Quantity(lambda: a.value / off_zero(b.value), logarithm=log if a.positive else None)
 
 
+def analytic_quotient(a: Quantity, b: Quantity) -> Quantity:
+    """a / sqrt(1 + b^2), which has no pole."""
+    log = None
+    if a.positive:
+        log = lambda: a.log - 0.5 * ops.log(1.0 + b.value * b.value)  # noqa: E731
+    if b.number is not None:
+        return divide(a, constant(math.hypot(1.0, b.number)))
+    return Quantity(lambda: a.value / ops.sqrt(1.0 + b.value * b.value), log)
+
+
 def power(a: Quantity, b: Quantity) -> Quantity:
     """a**b: exp(b log a) for positive a; whole numbers b of any a; else 0 where a <= 0."""
     if a.positive:

@@ -160,6 +160,12 @@ def test_keras_saves_and_loads_it(tmp_path):
         ("(-2)**p", "a base above 0"),
         ("1 + 1", "does not depend on the prediction"),
         ("y", "does not depend on the prediction"),
+        ("\u0440*y", "is not a plain letter"),
+        ("p + \u00b2", "is not a plain letter"),
+        ("\uff50*y", "is not a plain letter"),
+        ("p" + "(" * 10_000 + ")" * 10_000, "20001 characters are too many"),
+        ("aq(p)", "aq takes two values"),
+        ("prior*p", "give prior="),
         (3.0, "must be text"),
     ],
 )
@@ -184,6 +190,9 @@ def test_what_is_not_a_formula_is_one_clear_line(text, message):
         ({"gamma": 2.0, "y": 1.0}, "can be called y"),
         ({"gamma": 2.0, "task": "ranking"}, "task must be one of"),
         ({"gamma": 2.0, "task": "regression", "from_logits": True}, "reads no logits"),
+        ({"gamma": 2.0, "task": "boxes"}, "No name is called 'p'. There are: gamma, ioe, iou"),
+        ({"gamma": 2.0, "prior": [0.5, 0.5]}, "does not use prior"),
+        ({"gamma": 2.0, "prior": [0.5, 0.0]}, "list of shares in"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
@@ -220,3 +229,38 @@ def test_losses_found_by_search_have_their_optimum():
     for loss, optimum in ((baikal, c**-0.5), (sparse, 0.775)):
         values = values_of(loss, np.zeros(len(p), int), logits)
         assert p[values.argmin()] == pytest.approx(optimum, abs=5e-3)
+
+
+def test_prior_of_another_number_of_classes_is_refused():
+    loss = Formula("-y*log(p)*prior", prior=[0.5, 0.5], task="multiclass")
+    with pytest.raises(ValueError, match="prior has 2 shares, predictions have 4 classes"):
+        loss(IDS, LOGITS)
+
+
+def test_a_prior_makes_logit_adjustment():
+    """log(p_c prior_c / sum p prior) is cross-entropy of adjusted logits."""
+    prior = [0.1, 0.2, 0.3, 0.4]
+    adjusted = values_of(lossforge.CrossEntropy(from_logits=True), IDS, LOGITS + np.log(prior))
+    weighted = Formula("-y*log(p*prior)", prior=prior, from_logits=True, task="multiclass")
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum(-1, keepdims=True)
+    normaliser = np.log((p * prior).sum(-1))
+    np.testing.assert_allclose(
+        values_of(weighted, IDS, LOGITS) + normaliser, adjusted, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_slot_keeps_the_constants_of_a_formula():
+    from lossforge.recipe import Slot
+
+    slot = Slot("classes", ("multiclass",), {"from_logits": True, "task": "multiclass"})
+    fitted = slot.fit(Formula(FOCAL, gamma=1.5))
+    assert fitted.constants == {"gamma": 1.5} and fitted.from_logits
+
+
+@pytest.mark.parametrize("found", ["A", "B"])
+def test_the_scale_free_box_losses_of_a_search_as_formulas(found):
+    text = {"A": "2 - iou - ioe", "B": "-3/(3 - ioe - uoe)"}[found]
+    y_true = np.array([[0.0, 0, 2, 2], [1, 1, 3, 4]])
+    y_pred = np.array([[1.0, 0, 3, 2], [5, 1, 7, 4]])
+    ours = values_of(Formula(text, task="boxes"), y_true, y_pred)
+    np.testing.assert_allclose(ours, values_of(lossforge.AutoBox(found), y_true, y_pred), rtol=1e-5)

@@ -93,13 +93,13 @@ class CrossEntropy(Loss):
         return self._independent(y_true, y_pred)
 
     def _exclusive(self, y_true: Any, y_pred: Any) -> Any:
-        log_p = logp.log_softmax(y_pred, self.from_logits)
         if logp.is_class_ids(y_true, y_pred) and not self.label_smoothing:
             ids = logp.class_ids(y_true, y_pred)
-            values = -ops.squeeze(ops.take_along_axis(log_p, ids[..., None], axis=-1), axis=-1)
+            values = -logp.log_probability_of(ids, y_pred, self.from_logits)
             if self.class_weight is not None:
-                values = values * ops.take(self._class_weight(log_p), ids)
+                values = values * ops.take(self._class_weight(y_pred), ids)
             return values
+        log_p = logp.log_softmax(y_pred, self.from_logits)
         targets = logp.one_hot_targets(y_true, y_pred)
         s = self.label_smoothing
         targets = targets * (1.0 - s) + s / y_pred.shape[-1]

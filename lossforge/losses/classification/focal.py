@@ -76,13 +76,13 @@ class Focal(Loss):
         return self._independent(y_true, y_pred)
 
     def _exclusive(self, y_true: Any, y_pred: Any) -> Any:
-        log_p = logp.log_softmax(y_pred, self.from_logits)
-        if logp.is_class_ids(y_true, y_pred):  # only the target's column: no one-hot matrix
+        if logp.is_class_ids(y_true, y_pred):
             ids = logp.class_ids(y_true, y_pred)
-            log_pt = ops.squeeze(ops.take_along_axis(log_p, ids[..., None], axis=-1), axis=-1)
-            alpha = 1.0 if self.alpha is None else self._alpha(log_p)
+            log_pt = logp.log_probability_of(ids, y_pred, self.from_logits)
+            alpha = 1.0 if self.alpha is None else self._alpha(y_pred)
             alpha = ops.take(alpha, ids) if isinstance(self.alpha, list | tuple) else alpha
             return alpha * self._faded(log_pt, logp.log_complement(log_pt))
+        log_p = logp.log_softmax(y_pred, self.from_logits)
         targets = logp.one_hot_targets(y_true, y_pred)
         alpha = 1.0 if self.alpha is None else self._alpha(log_p)
         values = self._faded(log_p, logp.log_complement(log_p))

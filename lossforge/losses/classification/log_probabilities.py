@@ -61,6 +61,17 @@ def log_softmax(y_pred: Any, from_logits: bool) -> Any:
     return safe_log(y_pred) - safe_log(ops.sum(y_pred, axis=-1, keepdims=True))
 
 
+def log_probability_of(ids: Any, y_pred: Any, from_logits: bool) -> Any:
+    """(...): log p of each example's class, without a one-hot matrix."""
+    if from_logits and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # one fused kernel for value and gradient
+
+        ids = ids if ids.dtype in (tf.int32, tf.int64) else tf.cast(ids, tf.int32)
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, y_pred)
+    log_p = log_softmax(y_pred, from_logits)
+    return ops.squeeze(ops.take_along_axis(log_p, ids[..., None], axis=-1), axis=-1)
+
+
 def log_sigmoid(y_pred: Any, from_logits: bool) -> tuple[Any, Any]:
     """log p and log(1 - p) of independent outputs."""
     if from_logits:

@@ -84,8 +84,8 @@ class Dice(RegionLoss):
             shared = spatial_sum(y * p, weight)
             sizes = spatial_sum(y * y + p * p, weight)
         else:
-            shared = spatial_sum(overlap(y, p), weight)
-            sizes = spatial_sum(y + p, weight)
+            shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+            sizes = in_p + in_y
         return self.class_mean(cost(2.0 * shared, sizes, self.smooth, self.mode))
 
 
@@ -140,9 +140,8 @@ class Jaccard(RegionLoss):
         self.mode = check_mode("Jaccard", mode)
 
     def score(self, y: Any, p: Any, weight: Any) -> Any:
-        shared = spatial_sum(overlap(y, p), weight)
-        union = spatial_sum(y + p, weight) - shared
-        return self.class_mean(cost(shared, union, self.smooth, self.mode))
+        shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+        return self.class_mean(cost(shared, in_p + in_y - shared, self.smooth, self.mode))
 
 
 class Tversky(RegionLoss):
@@ -263,9 +262,14 @@ class FocalTversky(RegionLoss):
 
 def tversky(y: Any, p: Any, weight: Any, alpha: float, beta: float, smooth: float) -> Any:
     """(batch, C): (alpha FP + beta FN) / (TP + alpha FP + beta FN + smooth)."""
-    shared = overlap(y, p)
-    errors = spatial_sum(alpha * (p - shared) + beta * (y - shared), weight)
-    return divide(errors, spatial_sum(shared, weight) + errors + smooth)
+    shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+    errors = alpha * (in_p - shared) + beta * (in_y - shared)
+    return divide(errors, shared + errors + smooth)
+
+
+def sums(shared: Any, p: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+    """(batch, C) of each over the pixels of an image: all that an overlap needs."""
+    return tuple(spatial_sum(x, weight) for x in (shared, p, y))
 
 
 def cost(shared: Any, sizes: Any, smooth: float, mode: str) -> Any:

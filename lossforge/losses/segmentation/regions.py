@@ -9,6 +9,7 @@ from keras import ops
 
 from lossforge.losses.base import Loss, _combine, align, check_range
 from lossforge.losses.classification import log_probabilities as logp
+from lossforge.losses.embedding.distances import _epsilon
 
 
 class RegionLoss(Loss):
@@ -156,7 +157,8 @@ def overlap(y: Any, p: Any) -> Any:
     For hard labels it is y p, with the gradient of y p also at p = 0 and p = 1. For soft labels
     it reaches y at p = y, where the product does not (Wang et al. 2023, Jaccard Metric Losses).
     """
-    return ops.where(ops.logical_or(p < y, y >= 1.0), p, y)
+    slack = 1.0 + 4.0 * _epsilon(y)  # p = y = 1 is on the side of p, p = y = 0 on that of y
+    return ops.where(p < slack * y, p, y)
 
 
 def divide(a: Any, b: Any) -> Any:

@@ -1,0 +1,1 @@
+"""A search over the form of a loss: formulas, filters, populations."""

@@ -1,0 +1,195 @@
+"""What formulas a search may write: random ones, changed ones, and their simplest form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+
+from lossforge.expression import OPERATORS, Tree, size, text, variables_of
+
+LARGEST = 15
+UNARY = ("neg", "abs", "square", "sqrt", "log", "exp", "tanh", "softplus", "sigmoid")
+BINARY = ("add", "sub", "mul", "aq", "min", "max")
+CONSTANTS = (0.5, 1.0, 2.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grammar:
+    """Trees over some variables.
+
+    Args:
+        variables: what leaves may read.
+        required: sets of variables, of each of which a formula must read one.
+    """
+
+    variables: tuple[str, ...]
+    required: tuple[tuple[str, ...], ...]
+
+    def random(self, rng: random.Random) -> Tree:
+        """A tree of 3 to 15 parts, not simplified."""
+        return self._grown(rng, rng.randint(3, LARGEST))
+
+    def repaired(self, rng: random.Random, tree: Tree) -> Tree | None:
+        """The simplest form, with what it must read put in; None if there is none that fits."""
+        tree = simplified(tree)
+        for wanted in self.required:
+            if tree is not None and not variables_of(tree) & set(wanted):
+                leaf = rng.choice([p for p in places(tree) if not isinstance(part(tree, p), tuple)])
+                tree = simplified(replaced(tree, leaf, rng.choice(wanted)))
+        if tree is None or size(tree) > LARGEST:
+            return None
+        read = variables_of(tree)
+        return tree if all(read & set(wanted) for wanted in self.required) else None
+
+    def mutated(self, rng: random.Random, tree: Tree) -> Tree:
+        """One part replaced, wrapped, taken out, or (a number) moved."""
+        place = rng.choice(places(tree))
+        old = part(tree, place)
+        way = rng.random()
+        if isinstance(old, float):
+            new: Tree = old * math.exp(rng.gauss(0.0, 0.3)) if way < 0.8 else self._leaf(rng)
+        elif way < 0.35:
+            new = self._grown(rng, rng.randint(1, 5))
+        elif way < 0.55 and isinstance(old, tuple):
+            new = rng.choice(old[1:])
+        elif way < 0.75:
+            new = (rng.choice(UNARY), old)
+        else:
+            pair = [old, self._grown(rng, rng.randint(1, 3))]
+            rng.shuffle(pair)
+            new = (rng.choice(BINARY), *pair)
+        return replaced(tree, place, new)
+
+    def crossed(self, rng: random.Random, one: Tree, other: Tree) -> Tree:
+        """`one` with a part of `other` in it."""
+        return replaced(one, rng.choice(places(one)), part(other, rng.choice(places(other))))
+
+    def _grown(self, rng: random.Random, parts: int) -> Tree:
+        if parts <= 1:
+            return self._leaf(rng)
+        if parts == 2 or rng.random() < 0.35:
+            return (rng.choice(UNARY), self._grown(rng, parts - 1))
+        left = rng.randint(1, parts - 2)
+        return (rng.choice(BINARY), self._grown(rng, left), self._grown(rng, parts - 1 - left))
+
+    def _leaf(self, rng: random.Random) -> Tree:
+        return rng.choice(self.variables if rng.random() < 0.7 else CONSTANTS)
+
+
+def grammar_of(kind: str, prior: bool = False, logits: bool = True) -> Grammar:
+    """The grammar of a Kind; logits are only read where they are the log-odds."""
+    if kind == "boxes":
+        return Grammar(("iou", "ioe", "uoe"), (("iou", "ioe"),))
+    if kind == "embedding":
+        return Grammar(("y", "d"), (("y",), ("d",)))
+    exclusive = kind in ("multiclass", "class_mask")
+    predictions = ("p",) if exclusive or not logits else ("p", "x")
+    return Grammar(("y", *predictions, *(("prior",) if prior else ())), (("y",), predictions))
+
+
+Place = tuple[int, ...]
+
+
+def places(tree: Tree) -> list[Place]:
+    """Where each part of a tree is."""
+    found: list[Place] = [()]
+    if isinstance(tree, tuple):
+        for index, argument in enumerate(tree[1:], 1):
+            found += [(index, *place) for place in places(argument)]
+    return found
+
+
+def part(tree: Tree, place: Place) -> Tree:
+    for index in place:
+        tree = tree[index]
+    return tree
+
+
+def replaced(tree: Tree, place: Place, new: Tree) -> Tree:
+    if not place:
+        return new
+    index, *rest = place
+    return (*tree[:index], replaced(tree[index], tuple(rest), new), *tree[index + 1 :])
+
+
+def numbers_of(tree: Tree) -> list[Place]:
+    return [place for place in places(tree) if isinstance(part(tree, place), float)]
+
+
+def simplified(tree: Tree) -> Tree | None:
+    """An equal tree with fewer parts; None where it holds a number that is not finite.
+
+    >>> from lossforge.expression import read, text
+    >>> text(simplified(read("neg(neg(p*1)) + (y - y) + abs(square(-p))", {}, ("y", "p"))))
+    'p + square(p)'
+    """
+    if not isinstance(tree, tuple):
+        return tree
+    arguments = [simplified(a) for a in tree[1:]]
+    if any(a is None for a in arguments):
+        return None
+    name = tree[0]
+    if name in ("add", "mul", "min", "max"):
+        arguments.sort(key=_rank)
+    if all(isinstance(a, float) for a in arguments):
+        return _folded(name, arguments)
+    if len(arguments) == 1:
+        return _one(name, arguments[0])
+    return _two(name, *arguments) if len(arguments) == 2 else (name, *arguments)
+
+
+def _rank(tree: Tree) -> tuple[bool, str]:
+    return isinstance(tree, float), text(tree)
+
+
+def _folded(name: str, numbers: list[float]) -> float | None:
+    try:
+        value = float(OPERATORS[name].numbers(*numbers))
+    except (ArithmeticError, ValueError):
+        return None
+    return float(f"{value:.6g}") if abs(value) < 1e6 else None
+
+
+def _one(name: str, a: Tree) -> Tree:
+    inner = a[0] if isinstance(a, tuple) else None
+    if name == "neg" and inner == "neg":
+        return a[1]
+    if name == "neg" and inner == "sub":
+        return ("sub", a[2], a[1])
+    if name in ("abs", "square") and inner in ("neg", "abs"):
+        return _one(name, a[1])
+    if name == "abs" and (inner in ("square", "sqrt", "exp", "sigmoid", "softplus") or a == "p"):
+        return a
+    if name == "log" and inner == "exp":
+        return a[1]
+    if name == "sqrt" and inner == "square":
+        return _one("abs", a[1])
+    if name == "sigmoid" and a == "x":
+        return "p"
+    if name in ("square", "sqrt", "abs") and a == "y":  # labels are 0 or 1
+        return "y"
+    return (name, a)
+
+
+def _two(name: str, a: Tree, b: Tree) -> Tree:
+    if a == b:
+        if name in ("min", "max"):
+            return a
+        if name == "sub":
+            return 0.0
+        if name == "mul":
+            return _one("square", a)
+    if name in ("add", "sub") and b == 0.0:
+        return a
+    if name == "sub" and a == 0.0:
+        return _one("neg", b)
+    if name in ("mul", "aq") and 0.0 in (a, b) and (name == "mul" or a == 0.0):
+        return 0.0
+    if (name == "mul" and b == 1.0) or (name == "aq" and b == 0.0):
+        return a
+    if name == "add" and isinstance(b, tuple) and b[0] == "neg":
+        return _two("sub", a, b[1])
+    if name == "sub" and isinstance(b, tuple) and b[0] == "neg":
+        return _two("add", *sorted((a, b[1]), key=_rank))
+    return (name, a, b)

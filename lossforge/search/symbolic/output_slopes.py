@@ -1,0 +1,162 @@
+"""The slope of the mean loss in a network's outputs, for many formulas at once, from their tables.
+
+Each function takes `tables` of K formulas (`Domain.table`), outputs (K, B, outputs) and targets
+shared by all, and returns (K, B, outputs): what backpropagation starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lossforge.search.symbolic.slopes import LIMIT, Domain
+
+TINY = np.float32(1e-30)
+SMALLEST_DISTANCE = np.float32(1e-3)
+
+
+def slopes_of(domain: Domain, tables: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The function (outputs, targets) -> slopes of a Kind."""
+    if domain.kind == "boxes":
+        return lambda outputs, targets: _boxes(tables, outputs, targets)
+    if domain.kind == "embedding":
+        return lambda outputs, targets: _embeddings(tables, outputs, targets)
+    curves = _Curves(tables, -LIMIT, LIMIT)
+    if domain.is_exclusive:
+        return lambda outputs, targets: _softmax(curves, outputs, targets)
+    return lambda outputs, targets: _sigmoid(curves, outputs, targets)
+
+
+class _Curves:
+    """Linear interpolation in K tables, all at once.
+
+    Args:
+        tables: (K, 2, points), or (K, classes, 2, points).
+        low, high: the ends of the grid.
+    """
+
+    def __init__(self, tables: np.ndarray, low: float, high: float) -> None:
+        self.count, self.points = len(tables), tables.shape[-1]
+        self.by_class = tables.ndim == 4
+        self.flat = np.ascontiguousarray(tables).reshape(-1)
+        self.size = tables[0].size
+        self.low = np.float32(low)
+        self.scale = np.float32((self.points - 1) / (high - low))
+        self.last = np.float32(self.points - 1.0005)
+
+    def at(self, place: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Slopes at (K, B, C) places, for labels 0 or 1 of shape (B, C)."""
+        place = (place - self.low) * self.scale
+        np.clip(place, 0.0, self.last, out=place)
+        index = place.astype(np.int32)
+        place -= index
+        row = label.astype(np.int32)
+        if self.by_class:
+            row = row + 2 * np.arange(label.shape[-1], dtype=np.int32)
+        index += row * self.points
+        index += (np.arange(self.count, dtype=np.int32) * self.size)[:, None, None]
+        low = self.flat.take(index)
+        index += 1
+        high = self.flat.take(index)
+        high -= low
+        high *= place
+        high += low
+        return high
+
+
+def _softmax(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """sum_c f(y_c, p_c): s_k - p_k sum over c != k of s_c / (1 - p_c), s = df / d log-odds.
+
+    Sums over the other classes are products with a matrix of ones without its diagonal: a
+    difference would cancel where p is near 1.
+    """
+    classes = outputs.shape[-1]
+    others = np.ones((classes, classes), np.float32) - np.eye(classes, dtype=np.float32)
+    e = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    rest = e @ others
+    np.maximum(rest, TINY, out=rest)
+    odds = np.log(np.maximum(e, TINY)) - np.log(rest)
+    total = e.sum(axis=-1, keepdims=True)
+    slope = curves.at(odds, targets)
+    rest /= total
+    np.maximum(rest, np.float32(2e-9), out=rest)
+    shared = (slope / rest) @ others
+    shared *= e
+    shared /= total
+    slope -= shared
+    return slope / np.float32(outputs.shape[1])
+
+
+def _sigmoid(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """mean_c f(y_c, p_c)."""
+    return curves.at(outputs, targets) / np.float32(outputs.shape[1] * outputs.shape[2])
+
+
+def _embeddings(tables: np.ndarray, outputs: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Means over pairs of the same class and over the others, of f(y, d)."""
+    batch = outputs.shape[1]
+    length = np.sqrt((outputs**2).sum(axis=-1, keepdims=True) + TINY)
+    unit = outputs / length
+    squared = 2.0 - 2.0 * (unit @ unit.transpose(0, 2, 1))
+    distance = np.sqrt(np.maximum(squared, SMALLEST_DISTANCE**2))
+    same = ids[:, None] == ids[None, :]
+    positive = same & ~np.eye(batch, dtype=bool)
+    share = np.where(same, positive / np.maximum(positive.sum(1, keepdims=True), 1),
+                     ~same / np.maximum((~same).sum(1, keepdims=True), 1))  # fmt: skip
+    slope = _Curves(tables, 0.0, 2.0).at(distance, same)
+    slope *= share.astype(np.float32)
+    slope[squared <= SMALLEST_DISTANCE**2] = 0.0
+    slope = (slope + slope.transpose(0, 2, 1)) / distance
+    moved = slope.sum(axis=-1, keepdims=True) * unit - slope @ unit
+    moved -= (moved * unit).sum(axis=-1, keepdims=True) * unit
+    return (moved / length / np.float32(batch)).astype(np.float32)
+
+
+def boxes_of(outputs: np.ndarray) -> np.ndarray:
+    """Corners (..., 4) of boxes in the unit square, from four logits: centre and sides."""
+    centre, sides = np.split(1.0 / (1.0 + np.exp(-outputs)), 2, axis=-1)
+    return np.concatenate([centre - 0.5 * sides, centre + 0.5 * sides], axis=-1)
+
+
+def _boxes(tables: np.ndarray, outputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """mean_b f(i/u, u/e) of boxes given as four logits."""
+    shares = 1.0 / (1.0 + np.exp(-outputs))
+    corner = boxes_of(outputs)
+    low, high = (
+        np.maximum(corner[..., :2], target[:, :2]),
+        np.minimum(corner[..., 2:], target[:, 2:]),
+    )
+    hull_low = np.minimum(corner[..., :2], target[:, :2])
+    hull_high = np.maximum(corner[..., 2:], target[:, 2:])
+    inside, around = np.maximum(high - low, 0.0), hull_high - hull_low
+    sides = shares[..., 2:]
+    i, a, e = (x[..., 0] * x[..., 1] for x in (inside, sides, around))
+    u = a + (target[:, 2:] - target[:, :2]).prod(axis=-1) - i
+    by_iou, by_uoe = _surface(tables, i / u, u / e)
+    to_u = by_uoe / e - by_iou * i / (u * u)
+    to_i, to_e = by_iou / u - to_u, -by_uoe * u / (e * e)
+    other = (..., slice(None, None, -1))
+    edge = np.where((inside > 0).all(-1, keepdims=True), inside[other], 0.0) * to_i[..., None]
+    hull = around[other] * to_e[..., None]
+    to_low = -edge * (corner[..., :2] >= target[:, :2]) - hull * (corner[..., :2] < target[:, :2])
+    to_high = edge * (corner[..., 2:] <= target[:, 2:]) + hull * (corner[..., 2:] > target[:, 2:])
+    to_sides = 0.5 * (to_high - to_low) + sides[other] * to_u[..., None]
+    slope = np.concatenate([to_low + to_high, to_sides], axis=-1) * shares * (1.0 - shares)
+    return (slope / outputs.shape[1]).astype(np.float32)
+
+
+def _surface(tables: np.ndarray, iou: np.ndarray, uoe: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both slopes (K, B), bilinear in the tables (K, 2, points, points)."""
+    points = tables.shape[-1]
+    which = np.arange(len(tables))[:, None]
+    found = []
+    place = [np.clip(x * (points - 1), 0.0, points - 1.001) for x in (iou, uoe)]
+    row, column = (p.astype(int) for p in place)
+    down, across = place[0] - row, place[1] - column
+    for side in (0, 1):
+        corner = [tables[which, side, row + r, column + c] for r in (0, 1) for c in (0, 1)]
+        top = corner[0] + across * (corner[1] - corner[0])
+        low = corner[2] + across * (corner[3] - corner[2])
+        found.append(top + down * (low - top))
+    return found[0], found[1]

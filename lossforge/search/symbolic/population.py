@@ -1,0 +1,164 @@
+"""Training many small networks at once, each with a loss of its own.
+
+All networks see the same batches from the same start, so that only the loss differs. Weights lie
+side by side: the first layer of a block of networks is one matrix product, and Adam walks over one
+array. Blocks are small enough for the processor's cache, and run in threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from lossforge.expression import Tree
+from lossforge.search.symbolic.output_slopes import slopes_of
+from lossforge.search.symbolic.slopes import Domain
+
+BLOCK = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How each network is trained.
+
+    Args:
+        units: of the hidden layer.
+        steps: batches.
+        batch: examples in a batch.
+        learning_rate: of Adam, which makes the scale of a loss irrelevant.
+        seed: of the first weights and of the order of examples.
+    """
+
+    units: int = 32
+    steps: int = 200
+    batch: int = 32
+    learning_rate: float = 0.01
+    seed: int = 0
+
+    def first_weights(self, inputs: int, outputs: int) -> list[np.ndarray]:
+        """Kernel and bias of both layers, as Keras draws them (Glorot's uniform)."""
+        rng = np.random.default_rng([1, self.seed])
+        weights = []
+        for rows, columns in ((inputs, self.units), (self.units, outputs)):
+            bound = np.sqrt(6.0 / (rows + columns))
+            weights.append(rng.uniform(-bound, bound, (rows, columns)).astype(np.float32))
+            weights.append(np.zeros(columns, np.float32))
+        return weights
+
+    def order(self, examples: int) -> np.ndarray:
+        """Which examples each step sees, (steps, batch): shuffled anew in every pass."""
+        rng = np.random.default_rng([2, self.seed])
+        size = min(self.batch, examples)
+        a_pass = examples // size
+        passes = [
+            rng.permutation(examples)[: a_pass * size].reshape(a_pass, size)
+            for _ in range(-(-self.steps // a_pass))
+        ]
+        return np.concatenate(passes)[: self.steps]
+
+
+def train_population(
+    trees: Sequence[Tree],
+    domain: Domain,
+    x: np.ndarray,
+    y: np.ndarray,
+    seen: Sequence[np.ndarray],
+    training: Training,
+    threads: int | None = None,
+) -> list[np.ndarray]:
+    """Trains one network for each formula.
+
+    Args:
+        trees: the formulas.
+        domain: what they read.
+        x: inputs (examples, inputs), float32.
+        y: targets: one-hot or bits (examples, outputs), class ids (examples,) for embeddings,
+            corners (examples, 4) for boxes.
+        seen: inputs of which the trained networks' outputs are wanted.
+        training: network and optimizer.
+        threads: by default one a processor core.
+
+    Returns:
+        For each array in `seen`, outputs (formulas, rows, outputs).
+    """
+    outputs = 16 if domain.kind == "embedding" else y.shape[-1]
+    order = training.order(len(x))
+    blocks = [trees[start : start + BLOCK] for start in range(0, len(trees), BLOCK)]
+
+    def run(block: Sequence[Tree]) -> list[np.ndarray]:
+        with np.errstate(all="ignore"):
+            networks = _Networks(len(block), training, x.shape[1], outputs)
+            slopes = slopes_of(domain, domain.table(block))
+            for step, rows in enumerate(order):
+                networks.step(x[rows], y[rows], slopes, step + 1)
+            return [networks.outputs(inputs) for inputs in seen]
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        results = list(pool.map(run, blocks))
+    return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+class _Networks:
+    """K networks with one hidden layer of ReLUs, and their Adam (as Keras's)."""
+
+    def __init__(self, count: int, training: Training, inputs: int, outputs: int) -> None:
+        self.count, self.units, self.rate = count, training.units, training.learning_rate
+        first = training.first_weights(inputs, outputs)
+        shapes = [
+            (inputs, count * self.units),
+            (count * self.units,),
+            (count, self.units, outputs),
+            (count, 1, outputs),
+        ]
+        ends = np.cumsum([np.prod(shape) for shape in shapes])
+        self.flat = np.empty(ends[-1], np.float32)
+        self.change = np.zeros_like(self.flat)
+        self.mean, self.square = np.zeros_like(self.flat), np.zeros_like(self.flat)
+        cut = lambda a: [p.reshape(s) for p, s in zip(np.split(a, ends[:-1]), shapes, strict=True)]  # noqa: E731
+        self.weights, self.slopes = cut(self.flat), cut(self.change)
+        self.weights[0].reshape(inputs, count, -1)[:] = first[0][:, None]
+        self.weights[1].reshape(count, -1)[:] = first[1]
+        self.weights[2][:], self.weights[3][:] = first[2], first[3]
+
+    def hidden(self, x: np.ndarray) -> np.ndarray:
+        """(B, K, units)"""
+        z = x @ self.weights[0]
+        z += self.weights[1]
+        np.maximum(z, 0.0, out=z)
+        return z.reshape(len(x), self.count, self.units)
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        return self.hidden(x).transpose(1, 0, 2) @ self.weights[2] + self.weights[3]
+
+    def step(self, x: np.ndarray, y: np.ndarray, slopes, number: int) -> None:
+        h = self.hidden(x)
+        by_network = h.transpose(1, 0, 2)
+        d_out = slopes(by_network @ self.weights[2] + self.weights[3], y)
+        np.matmul(by_network.transpose(0, 2, 1), d_out, out=self.slopes[2])
+        np.sum(d_out, axis=1, keepdims=True, out=self.slopes[3])
+        d_hidden = np.empty_like(h)
+        np.matmul(d_out, self.weights[2].transpose(0, 2, 1), out=d_hidden.transpose(1, 0, 2))
+        d_hidden *= h > 0
+        d_hidden = d_hidden.reshape(len(x), -1)
+        np.matmul(x.T, d_hidden, out=self.slopes[0])
+        np.sum(d_hidden, axis=0, out=self.slopes[1])
+        self._adam(number)
+
+    def _adam(self, number: int) -> None:
+        rate = self.rate * np.sqrt(1.0 - 0.999**number) / (1.0 - 0.9**number)
+        step = self.change * np.float32(0.1)
+        self.mean *= np.float32(0.9)
+        self.mean += step
+        np.multiply(self.change, self.change, out=step)
+        step *= np.float32(0.001)
+        self.square *= np.float32(0.999)
+        self.square += step
+        np.sqrt(self.square, out=step)
+        step += np.float32(1e-7)
+        np.divide(self.mean, step, out=step)
+        step *= np.float32(rate)
+        self.flat -= step

@@ -1,0 +1,174 @@
+"""Random formulas, what filters let through, and that a search beats what it starts from."""
+
+import random
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from lossforge import Formula
+from lossforge.expression import read, size, text, variables_of
+from lossforge.search.symbolic import dual
+from lossforge.search.symbolic.filters import STAGES, Filters, optimises
+from lossforge.search.symbolic.formula_search import Proxy, search_formulas
+from lossforge.search.symbolic.grammar import LARGEST, grammar_of, simplified
+from lossforge.search.symbolic.named import named_of, named_trees, tuned_trees
+from lossforge.search.symbolic.population import Training
+from lossforge.search.symbolic.proposers import Trained, as_trees, by_evolution, moved_numbers
+from lossforge.search.symbolic.slopes import KINDS, Domain
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_repaired_formulas_read_what_they_must_and_are_small(kind):
+    rng, grammar = random.Random(0), grammar_of(kind)
+    for _ in range(300):
+        tree = grammar.repaired(rng, grammar.random(rng))
+        if tree is not None:
+            assert size(tree) <= LARGEST and simplified(tree) == tree
+            assert all(variables_of(tree) & set(wanted) for wanted in grammar.required)
+            assert read(text(tree), {}, grammar.variables) == tree
+
+
+def test_the_simplest_form_has_the_same_value_and_slope():
+    rng, grammar = random.Random(1), grammar_of("binary")
+    variables = Domain("binary").variables_at(
+        np.linspace(-6.0, 6.0, 40)[None], np.array([[0.0], [1.0]])
+    )
+    compared = 0
+    with np.errstate(all="ignore"):
+        while compared < 200:
+            tree = grammar.random(rng)
+            short = simplified(tree)
+            if not isinstance(short, tuple):
+                continue
+            for ours, theirs in zip(
+                dual.evaluate(short, variables), dual.evaluate(tree, variables), strict=True
+            ):
+                np.testing.assert_allclose(*np.broadcast_arrays(ours, theirs), rtol=1e-4, atol=1e-5)
+            compared += 1
+
+
+def test_the_funnel_rejects_most_and_counts_all():
+    rng, grammar = random.Random(0), grammar_of("multiclass")
+    filters = Filters(Domain("multiclass"), grammar, named_trees("multiclass"))
+    left = filters.passed(rng, (grammar.random(rng) for _ in range(2000)))
+    assert 0 < len(left) < 0.2 * 2000
+    assert [row[0] for row in filters.table()] == list(STAGES)
+    assert sum(row[2] for row in filters.table()) + len(left) == filters.tried == 2000
+
+
+@pytest.mark.parametrize(
+    ("formula", "stage"),
+    [
+        ("square(y)*0 + p*0", "form"),
+        ("exp(exp(exp(exp(exp(1/p))))) + y", "finite"),
+        ("-2*y*log(p)", "named"),
+        ("square(y - p)*3 + 7", "named"),
+        ("cos(40*p)*0.001 + y*cos(50*p)", "optimises"),
+    ],
+)
+def test_each_filter_rejects_what_it_is_for(formula, stage):
+    filters = Filters(Domain("multiclass"), grammar_of("multiclass"), named_trees("multiclass"))
+    tree = read(formula, {}, ("y", "p"))
+    assert filters.passed(random.Random(0), [tree]) == []
+    rejected = {name: count for name, _, count, _ in filters.table()}
+    if stage == "optimises":  # without a direction, or with one that leads nowhere
+        assert rejected["optimises"] + rejected["direction"] == 1
+    elif stage == "finite":
+        assert rejected["form"] + rejected["finite"] == 1
+    else:
+        assert rejected[stage] == 1
+
+
+def test_the_same_up_to_a_factor_is_seen_once_and_a_wrong_sign_is_turned():
+    filters = Filters(Domain("multiclass"), grammar_of("multiclass"), {})
+    trees = [read(f, {}, ("y", "p")) for f in ("y*log(p)", "-3*y*log(p)", "1 - y*log(p)")]
+    left = filters.passed(random.Random(0), trees)
+    assert [c.text for c in left] in (["-y*log(p)"], ["-(log(p)*y)"])
+
+
+WITHOUT_PULL = {"IoU", "CSE-Autoloss-A", "AlphaIoU"}
+"""Flat, or nearly, for boxes that do not touch: some never arrive."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_named_loss_is_a_formula_that_optimises(kind):
+    trees = named_trees(kind)
+    good = optimises(list(trees.values()), Domain(kind))
+    assert set(np.array(list(trees))[~good]) <= WITHOUT_PULL
+    for tree in tuned_trees(kind, random.Random(0), 20):
+        Formula(text(tree), task=kind)
+    assert len(tuned_trees(kind, random.Random(0), 40)) == 40
+    assert set(named_of(kind)) == set(trees)
+
+
+def digits_proxy(noise=0.4, steps=240):
+    x, ids = load_digits(return_X_y=True)
+    x, rng = (x / 16).astype("float32"), np.random.default_rng(0)
+    shown = np.where(rng.random(len(ids)) < noise, rng.integers(0, 10, len(ids)), ids)
+    y, clean = np.eye(10, dtype="float32")[shown], np.eye(10, dtype="float32")[ids]
+    return Proxy(
+        Domain("multiclass"), x[:500], y[:500], x[500:900], clean[500:900],
+        Training(steps=steps, batch=50),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["evolution", "random", "named"])
+def test_a_search_trains_its_budget_and_beats_cross_entropy_under_noise(method):
+    proxy = digits_proxy()
+    found = search_formulas(proxy, method, trainings=192, seed=0)
+    assert len(found.history) == 192 and found.trained > 192
+    training = Training(steps=240, batch=50, seed=50)
+    ours, reference = proxy.scores([found.best.tree, proxy.named["CrossEntropy"]], training)
+    assert ours > reference
+    sizes = [one.size for one in found.front]
+    assert sizes == sorted(sizes) and found.front[-1].score == found.best.score
+    Formula(found.best.text, task="multiclass")
+
+
+def test_a_search_is_repeated_by_its_seed():
+    one, two = (search_formulas(digits_proxy(steps=20), trainings=70, seed=3) for _ in range(2))
+    assert [t.text for t in one.history] == [t.text for t in two.history]
+
+
+def test_a_proposer_is_asked_with_the_history_and_its_text_is_never_run():
+    asked = []
+
+    def propose(history):
+        asked.append(len(history))
+        return ["__import__('sys').exit()", "p.real", "square(y - p)*(2 - p) + abs(y - p)"] + [
+            f"abs(y - p)**{1 + len(asked) / 10} + {n}*square(y - p)" for n in range(1, 60)
+        ]
+
+    found = search_formulas(digits_proxy(steps=20), trainings=96, propose=propose)
+    assert asked and asked[0] >= 32
+    assert any("**" in one.text for one in found.history)
+    assert as_trees(["p.real", "y*p"], ("y", "p")) == ([("mul", "y", "p")], 1)
+    assert "sys" in sys.modules
+
+
+def test_evolution_changes_the_best_of_the_first_generation():
+    rng, grammar = random.Random(0), grammar_of("multiclass")
+    best = read("square(y - p)", {}, ("y", "p"))
+    history = [Trained(best, 0.9)] + [Trained(("mul", "y", "p"), 0.1)] * 30
+    children = by_evolution(grammar, rng, tournament=31, count=40)(history)
+    assert len(children) == 40 and any("square" in text(c) for c in children)
+
+
+def test_numbers_are_moved_and_the_form_stays():
+    tree = read("0.5*square(y - p) + 2*abs(y - p)", {}, ("y", "p"))
+    moved = moved_numbers(random.Random(0), tree, 5)
+    assert len(set(moved)) == 5 and all(size(m) == size(tree) for m in moved)
+    assert moved_numbers(random.Random(0), read("y*p", {}, ("y", "p")), 5) == []
+
+
+@pytest.mark.slow
+def test_twenty_random_losses_end_where_fit_ends():
+    from search.symbolic.test_population import accuracies_agree
+
+    rng, grammar = random.Random(5), grammar_of("multiclass")
+    filters = Filters(Domain("multiclass"), grammar, {})
+    left = filters.passed(rng, (grammar.random(rng) for _ in range(1500)))
+    accuracies_agree([c.tree for c in left[:20]], steps=200)

@@ -1,0 +1,148 @@
+"""Slopes from tables equal the gradient of `Formula`, and populations train as `fit` does."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from lossforge import Formula
+from lossforge.expression import read, text
+from lossforge.search.symbolic import dual
+from lossforge.search.symbolic.output_slopes import boxes_of, slopes_of
+from lossforge.search.symbolic.population import Training, train_population
+from lossforge.search.symbolic.slopes import Domain
+from lossforge.testing import gradient_of, values_of
+
+RNG = np.random.default_rng(0)
+CLASSIFIERS = (
+    "-y*log(p)*(1-p)**0.5 - (1-y)*p**2*log(1-p)",
+    "aq(1, 1 + y - aq(p, 1))",
+    "(y*sqrt(1/p) + (1-y)*p*exp(square(p)) - y)/2",
+    "tanh(square(y-p)) + erf((y-p)**3) + sin(min(abs(y-p), 2)) - cos(y - p) + atan(p)",
+    "max(y/(p + 0.1), (p + 0.1)/(y + 0.1)) + (0.2 + y)**(p - 3)",
+    "softplus(4*p - y) + sigmoid(neg(p)*y) + exp(-2*log(p + 0.3)) + (p - 2)**-2 + abs(p)",
+)
+WITH_LOGITS = ("softplus(-(2*y-1)*x) + aq(x, y)", "square(tanh(x) - y) + log(1 + exp(x/2))")
+
+
+def reference(formula, task, y, logits, **options):
+    return gradient_of(Formula(formula, task=task, **options, dtype="float64"), y, logits)
+
+
+@pytest.mark.parametrize("formula", CLASSIFIERS)
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_slopes_of_classifiers_equal_the_gradient_of_the_formula(formula, task):
+    domain, logits = Domain(task), RNG.normal(0.0, 3.0, (64, 5))
+    logits[:3] = 8.0 * np.sign(logits[:3])
+    ids = RNG.integers(0, 5, 64)
+    bits = np.eye(5)[ids] if task == "multiclass" else RNG.integers(0, 2, (64, 5))
+    tables = domain.table([read(formula, {}, ("y", "p", "x"))] * 2)
+    ours = slopes_of(domain, tables)(np.stack([logits] * 2).astype("float32"), bits)
+    expected = reference(
+        formula, task, ids if task == "multiclass" else bits, logits, from_logits=True
+    )
+    for found in ours * 64:
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("formula", WITH_LOGITS)
+def test_slopes_of_formulas_that_read_logits(formula):
+    domain, logits = Domain("binary"), RNG.normal(0.0, 3.0, (64, 1))
+    bits = RNG.integers(0, 2, (64, 1))
+    tables = domain.table([read(formula, {}, ("y", "p", "x"))])
+    ours = slopes_of(domain, tables)(logits[None].astype("float32"), bits)[0] * 64
+    expected = reference(formula, "binary", bits, logits, from_logits=True)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_slopes_with_class_priors():
+    prior, logits = (0.1, 0.2, 0.7), RNG.normal(0.0, 2.0, (64, 3))
+    ids, formula = RNG.integers(0, 3, 64), "-y*log(p)*prior + square(p - y)*log(prior)"
+    domain = Domain("multiclass", prior)
+    tables = domain.table([read(formula, {}, ("y", "p", "prior"))])
+    ours = slopes_of(domain, tables)(logits[None].astype("float32"), np.eye(3)[ids])[0] * 64
+    expected = reference(formula, "multiclass", ids, logits, from_logits=True, prior=prior)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_slopes_of_embeddings():
+    formula = "y*square(d) + (1 - y)*exp(-3*d)"
+    embeddings, ids = RNG.normal(size=(24, 6)), RNG.integers(0, 4, 24)
+    domain = Domain("embedding")
+    tables = domain.table([read(formula, {}, ("y", "d"))])
+    ours = slopes_of(domain, tables)(embeddings[None].astype("float32"), ids)[0] * 24
+    expected = reference(formula, "embedding", ids, embeddings)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_slopes_of_boxes():
+    """Against differences of the value: outputs are logits of centre and sides."""
+    formula = "square(1 - iou) + 1 - ioe + 0.3*square(uoe)"
+    outputs = RNG.normal(0.0, 0.7, (40, 4))
+    target = boxes_of(RNG.normal(0.0, 0.7, (40, 4)))
+    domain, loss = Domain("boxes"), Formula(formula, task="boxes", dtype="float64")
+    ours = slopes_of(domain, domain.table([read(formula, {}, ("iou", "ioe", "uoe"))]))
+    found = ours(outputs[None].astype("float32"), target)[0] * 40
+    for column in range(4):
+        step = np.eye(4)[column] * 1e-6
+        sides = [values_of(loss, target, boxes_of(outputs + s)) for s in (step, -step)]
+        np.testing.assert_allclose(found[:, column], (sides[0] - sides[1]) / 2e-6, atol=2e-3)
+
+
+@pytest.mark.parametrize("formula", (*CLASSIFIERS, *WITH_LOGITS, "log(x) + sqrt(x) + x**0.5 + 1/x"))
+def test_values_of_duals_equal_the_formula_far_out(formula):
+    logits = np.linspace(-40.0, 40.0, 801)[:, None]
+    tree = read(formula, {}, ("y", "p", "x"))
+    for y in (0.0, 1.0):
+        bits = np.full_like(logits, y)
+        ours = dual.evaluate(tree, Domain("binary").variables_at(logits, bits))[0]
+        loss = Formula(formula, task="binary", from_logits=True, dtype="float64")
+        np.testing.assert_allclose(ours[:, 0], values_of(loss, bits, logits), rtol=1e-6, atol=1e-9)
+
+
+def digits():
+    x, ids = load_digits(return_X_y=True)
+    return (x / 16).astype("float32"), ids
+
+
+def by_fit(formula, training, x, ids, seen):
+    network = keras.Sequential(
+        [keras.Input((64,)), keras.layers.Dense(training.units, "relu"), keras.layers.Dense(10)]
+    )
+    network.set_weights(training.first_weights(64, 10))
+    loss = Formula(formula, task="multiclass", from_logits=True)
+    network.compile(keras.optimizers.Adam(training.learning_rate), loss)
+    order = training.order(len(x)).ravel()
+    network.fit(x[order], ids[order], batch_size=training.batch, shuffle=False, verbose=0)
+    return network.predict(seen, verbose=0, batch_size=len(seen))
+
+
+def accuracies_agree(trees, steps):
+    x, ids = digits()
+    training = Training(steps=steps)
+    found = train_population(
+        trees,
+        Domain("multiclass"),
+        x[:1200],
+        np.eye(10, dtype="float32")[ids[:1200]],
+        [x],
+        training,
+    )[0]
+    for tree, ours in zip(trees, found, strict=True):
+        fitted = by_fit(text(tree), training, x[:1200], ids[:1200], x)
+        right = [(outputs.argmax(-1) == ids).mean() for outputs in (ours, fitted)]
+        assert abs(right[0] - right[1]) <= 1e-3, (text(tree), right)
+
+
+def test_a_population_ends_where_fit_ends():
+    accuracies_agree([read(f, {}, ("y", "p")) for f in CLASSIFIERS[:2]], steps=60)
+
+
+def test_a_formula_trains_the_same_alone_and_among_others():
+    x, ids = digits()
+    y = np.eye(10, dtype="float32")[ids]
+    trees = [read(f, {}, ("y", "p")) for f in CLASSIFIERS]
+    training = Training(steps=30)
+    together = train_population(trees * 8, Domain("multiclass"), x, y, [x], training)[0]
+    alone = train_population(trees[1:2], Domain("multiclass"), x, y, [x], training)[0]
+    np.testing.assert_allclose(together[1], alone[0], rtol=1e-3, atol=1e-3)
