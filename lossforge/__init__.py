@@ -28,9 +28,11 @@ _MODULES = (
 _HOMES = {
     "AdversarialModel": "lossforge.training.adversarial_model",
     "Recipe": "lossforge.recipe",
+    "GradientBalancedModel": "lossforge.training.gradient_balanced_model",
     "Reading": "lossforge.recipe",
     "Slot": "lossforge.recipe",
     "TermModel": "lossforge.training.term_model",
+    "forge": "lossforge.training.forge",
 }
 
 

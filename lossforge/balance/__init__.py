@@ -7,6 +7,21 @@ from lossforge.balance.dynamic_average import DynamicAverage
 from lossforge.balance.famo import FAMO
 from lossforge.balance.fixed_weights import FixedWeights
 from lossforge.balance.geometric_mean import GeometricMean
+from lossforge.balance.gradients import (
+    DBMTL,
+    MGDA,
+    AlignedMTL,
+    CAGrad,
+    FairGrad,
+    GradDrop,
+    GradientBalance,
+    GradNorm,
+    GradVac,
+    ImpartialGradients,
+    NashMTL,
+    PCGrad,
+    UPGrad,
+)
 from lossforge.balance.impartial_losses import ImpartialLosses
 from lossforge.balance.magnitude import Magnitude
 from lossforge.balance.random_weights import RandomWeights
@@ -16,6 +31,19 @@ from lossforge.balance.soft_adapt import SoftAdapt
 from lossforge.balance.uncertainty import Uncertainty
 
 __all__ = [
+    "AlignedMTL",
+    "CAGrad",
+    "DBMTL",
+    "FairGrad",
+    "GradDrop",
+    "GradNorm",
+    "GradVac",
+    "GradientBalance",
+    "ImpartialGradients",
+    "MGDA",
+    "NashMTL",
+    "PCGrad",
+    "UPGrad",
     "BALANCES",
     "AnalyticUncertainty",
     "Balance",

@@ -2,8 +2,24 @@
 
 from lossforge.callbacks.anneal import Anneal
 from lossforge.callbacks.balancing import Balancing
+from lossforge.callbacks.dynamic_weight_average import DynamicWeightAverage
 from lossforge.callbacks.loss_monitor import LossMonitor
+from lossforge.callbacks.loss_scale_monitor import LossScaleMonitor
 from lossforge.callbacks.loss_warmup import LossWarmup
+from lossforge.callbacks.ohem import OHEM
 from lossforge.callbacks.stop_on_nan import StopOnNaN
+from lossforge.callbacks.temperature_annealing import TemperatureAnnealing
+from lossforge.callbacks.uncertainty_weighting import UncertaintyWeighting
 
-__all__ = ["Anneal", "Balancing", "LossMonitor", "LossWarmup", "StopOnNaN"]
+__all__ = [
+    "Anneal",
+    "Balancing",
+    "DynamicWeightAverage",
+    "LossMonitor",
+    "LossScaleMonitor",
+    "LossWarmup",
+    "OHEM",
+    "StopOnNaN",
+    "TemperatureAnnealing",
+    "UncertaintyWeighting",
+]

@@ -8,7 +8,7 @@ import keras
 
 from lossforge.balance.base import Balance, BalanceState
 from lossforge.callbacks.loss_monitor import LossMonitor
-from lossforge.callbacks.parameters import find_term, root_loss
+from lossforge.callbacks.parameters import find_term, root_loss, several_terms
 from lossforge.errors import UsageError
 from lossforge.losses.composite import Composite
 
@@ -81,14 +81,7 @@ class Balancing(LossMonitor):
         if self._of:
             parameter = find_term(model, self._of)
             found = parameter.owner.losses[parameter.name]
-        while isinstance(found, Composite) and len(found.losses) == 1:
-            found = next(iter(found.losses.values()))
-        if not isinstance(found, Composite):
-            raise UsageError(
-                f"{type(self.balance).__name__} needs two terms or more to balance: make the "
-                'loss a Composite, such as Composite({"a": ..., "b": ...}).'
-            )
-        return found
+        return several_terms(found)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if keras.backend.backend() == "jax":

@@ -90,6 +90,22 @@ def find_term(model: keras.Model, path: str) -> Parameter:
     return Parameter(terms[matches[0]], _last(path))
 
 
+def several_terms(loss: Loss) -> Composite:
+    """The outermost Composite of at least two terms.
+
+    Raises:
+        UsageError: where there is none.
+    """
+    while isinstance(loss, Composite) and len(loss.losses) == 1:
+        loss = next(iter(loss.losses.values()))
+    if not isinstance(loss, Composite):
+        raise UsageError(
+            "There must be two terms or more to balance: make the loss a Composite, such as "
+            'Composite({"a": ..., "b": ...}).'
+        )
+    return loss
+
+
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
 

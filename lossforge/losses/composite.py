@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -53,9 +53,11 @@ class Composite(Loss):
         self.losses = {name: loss for name, (_, loss) in pairs.items()}
         self.current: dict[str, Any] = {}  # weights that a callback moves
         self.balance_state: Any = None  # a BalanceState, put in by a callback
+        self.on_values: Callable[[dict[str, Any]], None] | None = None  # sees weighted values
         self.trackers: dict[str, keras.metrics.Metric] = {}
         self._seen: dict[str, tuple[Any, Any]] = {}
         self._is_root = False
+        self.waits = False  # True where a model calls `show` once it knows the weights
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if self.reduction in (None, "none"):
@@ -65,6 +67,8 @@ class Composite(Loss):
 
     def combine(self, values: Mapping[str, Any]) -> Any:
         """The total of reduced term values; trackers see each of them."""
+        if self.on_values is not None:
+            self.on_values({name: self.weight(name) * value for name, value in values.items()})
         if self.balance_state is not None:
             total, weights = self._balanced(values)
         else:
@@ -72,8 +76,8 @@ class Composite(Loss):
             total = sum(weights[name] * value for name, value in values.items())
         if self.trackers:
             self._seen = {n: (ops.stop_gradient(v), weights[n]) for n, v in values.items()}
-            if self._is_root:
-                self._show(1.0)
+            if self._is_root and not self.waits:
+                self.show()
         return total
 
     def weight(self, name: str) -> Any:
@@ -91,7 +95,11 @@ class Composite(Loss):
         total = linear + ops.stop_gradient(total / replicas() - linear)
         return total, {n: slopes[i] * self.weight(n) for i, n in enumerate(values)}
 
-    def _show(self, outer: Any, whole: Any = None) -> None:
+    def reweigh(self, weights: Any) -> None:
+        """Other (K,) effective weights for what `show` is about to show."""
+        self._seen = {n: (v, weights[i]) for i, (n, (v, _)) in enumerate(self._seen.items())}
+
+    def show(self, outer: Any = 1.0, whole: Any = None) -> None:
         """Gives the trackers each term's value, its weight in the root's total, and its share."""
         if whole is None:
             whole = sum(ops.abs(value * weight) for value, weight in self._seen.values())
@@ -103,7 +111,7 @@ class Composite(Loss):
                 if f"{what}/{name}" in self.trackers:
                     self.trackers[f"{what}/{name}"].update_state(ops.stop_gradient(number))
             if isinstance(self.losses[name], Composite):
-                self.losses[name]._show(weight, whole)
+                self.losses[name].show(weight, whole)
         self._seen = {}  # tensors of a graph are not kept beyond it
 
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):

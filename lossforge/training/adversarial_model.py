@@ -88,6 +88,8 @@ class AdversarialModel(TermModel):
                 "discriminator_steps and generator_steps must be at least 1, "
                 f"got {discriminator_steps!r} and {generator_steps!r}."
             )
+        if isinstance(losses[CRITIC], Composite) and not any(losses[CRITIC].weights.values()):
+            raise UsageError("All weights in the slot 'critic' are 0: nothing would be learned.")
         roles = {"side": "generator"}
         super().__init__(
             generator, read, {**losses, CRITIC: _changed(losses[CRITIC], roles)}, **kwargs
@@ -126,7 +128,9 @@ class AdversarialModel(TermModel):
         self.optimizer.build(self.network.trainable_variables)
         other.build(self.discriminator.trainable_variables)
 
-    def readings(self, x: Any, y: Any, outputs: Any, training: bool) -> Readings:
+    def readings(
+        self, x: Any, y: Any, outputs: Any, sample_weight: Any, training: bool
+    ) -> Readings:
         images = self._generated(outputs)
         scores = self.discriminator(images, training=training)
         judged = {"critic": Reading(ops.ones_like(scores), scores)}

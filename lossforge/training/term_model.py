@@ -25,7 +25,8 @@ class TermModel(keras.Model):
 
     Args:
         network: the model to train; its weights are this model's weights.
-        read: (target, outputs) -> {slot: {kind: Reading}}.
+        read: (target, outputs) -> {slot: {kind: Reading}}; with a third argument where `fit` gets
+            sample weights.
         losses: a Loss or Composite for each slot. All of a slot's Kinds must be among those that
             `read` gives.
     """
@@ -33,12 +34,13 @@ class TermModel(keras.Model):
     def __init__(
         self,
         network: keras.Model,
-        read: Callable[[Any, Any], Readings],
+        read: Callable[..., Readings],
         losses: Mapping[str, Loss],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.network = network
+        self.built = network.built  # so that BackupAndRestore may load before the first step
         self._read = read
         self.terms = Composite(dict(losses))
         self._trackers = self.terms.track()
@@ -51,12 +53,16 @@ class TermModel(keras.Model):
         known = super().metrics
         return known + [m for m in self._trackers if not any(m is k for k in known)]
 
-    def readings(self, x: Any, y: Any, outputs: Any, training: bool) -> Readings:
+    def readings(
+        self, x: Any, y: Any, outputs: Any, sample_weight: Any, training: bool
+    ) -> Readings:
         """What each slot's losses read."""
-        return self._read(y, outputs)
+        if sample_weight is None:
+            return self._read(y, outputs)
+        return self._read(y, outputs, sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        readings = self.readings(x, y, y_pred, training)
+        readings = self.readings(x, y, y_pred, sample_weight, training)
         values = {
             slot: slot_value(loss, readings[slot]) / replicas()
             for slot, loss in self.terms.losses.items()
