@@ -2,7 +2,7 @@
 
 lossforge train recipes/triplet.py
 lossforge train recipes/triplet.py --loss "SupCon(temperature=0.1)"
-lossforge train recipes/triplet.py --loss "ArcFace(margin=0.3, scale=16.0)"
+lossforge train recipes/triplet.py --loss "ArcFace(margin=0.2, scale=16.0)"
 lossforge train recipes/triplet.py --set data=my_folder --set image_size=64
 lossforge search recipes/triplet.py --trials 12
 """
@@ -19,11 +19,11 @@ def recipe(
     image_size: int = 32,
     dimension: int = 64,
     centres: int = 1,
-    classes_per_batch: int = 32,
-    examples_per_class: int = 4,
+    classes_per_batch: int = 64,
+    examples_per_class: int = 2,
     steps_per_epoch: int = 100,
-    learning_rate: float = 2e-3,
-    epochs: int = 6,
+    learning_rate: float = 4e-3,
+    epochs: int = 15,
     far: float = 1e-3,
 ) -> Recipe:
     def optimizer(steps: int) -> keras.optimizers.Optimizer:
@@ -47,7 +47,7 @@ def recipe(
             calibration=data.validation,
             far=far,
         ),
-        losses={"embedding": "ArcFace(margin=0.3, scale=16.0)"},
+        losses={"embedding": "ArcFace(margin=0.2, scale=16.0)"},
         score="val_recall@1",
         epochs=epochs,
         optimizer=optimizer,

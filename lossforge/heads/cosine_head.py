@@ -39,6 +39,8 @@ class CosineHead(keras.layers.Layer):
         pooling: "max" or "soft", of the directions of a class.
         temperature: of "soft", > 0; the paper's 0.1.
         length: whether to append |x|, which AdaFace and MagFace read.
+        initializer: of the directions. Their length does not enter the cosines, but an optimizer
+            such as Adam, whose steps have one size, turns long ones more slowly.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class CosineHead(keras.layers.Layer):
         pooling: str = "max",
         temperature: float = 0.1,
         length: bool = False,
+        initializer: Any = "glorot_normal",
         **layer: Any,
     ) -> None:
         layer.setdefault("dtype", "float32")
@@ -62,11 +65,12 @@ class CosineHead(keras.layers.Layer):
         self.num_classes, self.centres = num_classes, centres
         self.pooling, self.temperature = pooling, float(temperature)
         self.length = bool(length)
+        self.initializer = keras.initializers.get(initializer)
 
     def build(self, input_shape: Any) -> None:
         self.directions = self.add_weight(
             shape=(self.num_classes * self.centres, input_shape[-1]),
-            initializer="glorot_normal",
+            initializer=self.initializer,
             name="directions",
         )
 
@@ -92,4 +96,5 @@ class CosineHead(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("num_classes", "centres", "pooling")}
         own = {**own, "temperature": self.temperature, "length": self.length}
+        own["initializer"] = keras.initializers.serialize(self.initializer)
         return {**super().get_config(), **own}

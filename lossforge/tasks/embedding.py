@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lossforge.data.embedding import stacked
 from lossforge.errors import RecipeError
 from lossforge.heads.cosine_head import CosineHead
 from lossforge.losses.base import Loss
@@ -23,6 +24,7 @@ from lossforge.metrics.verification import equal_error_rate, pair_similarities, 
 from lossforge.recipe import Reading, Slot
 from lossforge.tasks.cross_batch_model import CrossBatchModel
 from lossforge.tasks.embedding_export import export_embedder
+from lossforge.tasks.embedding_pictures import coloured, embedding_map, hardest_confusions
 from lossforge.training.term_model import TermModel
 
 HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
@@ -63,7 +65,8 @@ class Embedding:
         features = keras.layers.Activation("linear", dtype="float32", name="features")(
             backbone.output
         )
-        self.head = CosineHead(num_classes, centres, length=True, name="head")
+        long = keras.initializers.RandomNormal(stddev=0.25)  # slow: measured, see the guide
+        self.head = CosineHead(num_classes, centres, length=True, initializer=long, name="head")
         embedding = UnitLength(name="embedding")(features)
         self.embedder = keras.Model(backbone.input, {"embedding": embedding}, name="embedder")
         self.network = keras.Model(
@@ -91,11 +94,17 @@ class Embedding:
         return TermModel(self.network, self.read, losses)
 
     def predict(self, images: Any) -> dict[str, np.ndarray]:
-        """`embedding` (B, D) of images (B, S, S, C), 0..255: unit vectors."""
-        return {
-            name: np.asarray(value)
-            for name, value in self.embedder.predict_on_batch(np.asarray(images, "float32")).items()
-        }
+        """`embedding` (B, D) of images (B, S, S, C), 0..255: unit vectors.
+
+        Raises:
+            ValueError: for images that hold NaN or infinity.
+        """
+        images = np.asarray(images, "float32")
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise ValueError(f"Image {bad[0]} of the batch holds NaN or infinity; expected 0..255.")
+        found = self.embedder.predict_on_batch(images)
+        return {name: np.asarray(value) for name, value in found.items()}
 
     def embed(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray]:
         """(embeddings, labels) of a whole split."""
@@ -117,6 +126,19 @@ class Embedding:
             rates = [tar_at_far(genuine, impostor, far, warn=False) for far in self.fars]
             metrics |= {f"tar@far={rate.far:g}": rate.tar for rate in rates if rate.resolved}
         return metrics
+
+    def pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
+        """A t-SNE map of the images of a split, and the worst mistakes in it."""
+        embeddings, labels, images = self.points(dataset)
+        return {
+            "embedding_map": embedding_map(embeddings, images),
+            "hardest_confusions": hardest_confusions(embeddings, labels, images),
+        }
+
+    def points(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(embeddings, labels, images (N, S, S, 3) uint8) of a split."""
+        images, labels = stacked(dataset)
+        return self.embed(dataset)[0], labels, coloured(images)
 
     def deployable(self) -> keras.Model:
         return self.embedder

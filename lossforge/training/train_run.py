@@ -16,6 +16,7 @@ from lossforge import run as files
 from lossforge import spec
 from lossforge.cli.options import read_losses
 from lossforge.errors import NoTrialError, StudyError
+from lossforge.monitor.projector import write_projector
 from lossforge.monitor.training_board import TrainingBoard
 from lossforge.recipe import Recipe, find_recipe, load_recipe
 from lossforge.run import Run
@@ -126,6 +127,8 @@ def _finish(run: Run, recipe: Recipe, data: Any, outcome: Outcome) -> None:
     outcome.task.network.save_weights(str(run.path / files.WEIGHTS))
     if hasattr(outcome.task, "pictures"):
         _save_pictures(run.path / files.PICTURES, outcome.task.pictures(data.validation))
+    if hasattr(outcome.task, "points"):
+        write_projector(run.path / files.LOGS, *outcome.task.points(data.validation))
     summary = {
         "score": recipe.score,
         "value": outcome.score,

@@ -1,5 +1,7 @@
 """Retrieval metrics against loops over one query at a time, written from the definitions."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,22 @@ def test_embeddings_that_are_not_finite_are_refused():
         retrieval_metrics([[1.0, np.nan], [0.0, 1.0]], [0, 0])
     with pytest.raises(ValueError, match="one label each"):
         retrieval_metrics(np.eye(3), [0, 1])
+
+
+@pytest.mark.slow
+def test_many_are_searched_among_many_in_chunks():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2000, 20_000)
+    x = (
+        rng.normal(size=(20_000, 128)).astype("float32")
+        + 0.3 * rng.normal(size=(2000, 128))[labels]
+    )
+    tracemalloc.start()
+    found = retrieval_metrics(x, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.0e9  # of 1.6e9 that all similarities would take, and as much again to sort
+    some = rng.choice(20_000, 500, replace=False)
+    whole = retrieval_metrics(x[some], labels[some], chunk=500)
+    assert retrieval_metrics(x[some], labels[some], chunk=17) == pytest.approx(whole)
+    assert 0 < found["map@r"] <= found["r_precision"] <= found["recall@1"] <= found["recall@5"] <= 1

@@ -9,9 +9,11 @@ from lossforge import spec
 from lossforge.data.embedding import stacked
 from lossforge.losses import LOSSES
 from lossforge.metrics.verification import pair_similarities, tar_at_far
+from lossforge.monitor.projector import write_projector
 from lossforge.recipe import load_recipe
 from lossforge.search import space
 from lossforge.tasks.embedding import Embedding, small_backbone
+from lossforge.tasks.embedding_pictures import embedding_map, hardest_confusions
 from lossforge.training.export import _served, compare
 from lossforge.training.train import fit_slots, train
 
@@ -149,3 +151,38 @@ def test_losses_on_pairs_are_also_compared_with_past_batches():
     assert np.count_nonzero(memory.filled) == 64
     length = np.linalg.norm(memory.memory, axis=1)
     np.testing.assert_allclose(length, 1.0, atol=1e-5)
+
+
+def test_pictures_and_the_projector_show_the_split(recipe, data, tmp_path):
+    task = recipe.task(data)
+    pictures = task.pictures(data.validation)
+    assert set(pictures) == {"embedding_map", "hardest_confusions"}
+    assert all(p.dtype == np.uint8 and p.shape[-1] == 3 for p in pictures.values())
+    vectors, labels, images = task.points(data.validation)
+    write_projector(tmp_path, vectors, labels, images)
+    assert len((tmp_path / "embeddings.tsv").read_text().splitlines()) == len(vectors)
+    assert (tmp_path / "labels.tsv").read_text().split() == [str(y) for y in labels]
+    sprite = keras.utils.img_to_array(keras.utils.load_img(tmp_path / "sprite.png"))
+    side = int(np.ceil(np.sqrt(len(images))))
+    assert sprite.shape == (8 * side, 8 * side, 3)
+    np.testing.assert_array_equal(sprite[8:16, :8], images[side])  # the first of the second row
+
+
+def test_the_hardest_confusion_is_the_one_that_is_most_wrong():
+    angles = np.array([0.0, 1.0, 0.1, 2.5, 2.6])  # 0 and 2 are near, and of two identities
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    images = np.arange(5, dtype="float32")[:, None, None, None] * np.full((1, 4, 4, 1), 40.0)
+    picture = hardest_confusions(embeddings, np.array([0, 0, 1, 2, 2]), images, rows=1)
+    assert set(np.unique(picture[6:102, 6:102])) == {0}  # the query is image 0
+    assert set(np.unique(picture[6:102, 108:204])) == {80}  # what it is taken for is image 2
+
+
+def test_equal_embeddings_have_a_map():
+    assert embedding_map(np.ones((6, 3)), np.zeros((6, 4, 4, 1))).shape[-1] == 3
+
+
+def test_an_image_that_is_not_finite_is_named(recipe, data):
+    images = np.zeros((3, 8, 8, 1), "float32")
+    images[1, 2, 2] = np.nan
+    with pytest.raises(ValueError, match="Image 1 of the batch holds NaN"):
+        recipe.task(data).predict(images)

@@ -1,0 +1,94 @@
+"""What embeddings look like: a map of the images, and the worst mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lossforge.tasks.picture_grid import picture_row, stacked
+
+CANVAS = 900
+
+
+def embedding_map(
+    embeddings: np.ndarray, images: np.ndarray, most: int = 400, method: str = "t-SNE"
+) -> np.ndarray:
+    """The images laid out in the plane so that near embeddings are near.
+
+    Args:
+        embeddings: (N, D).
+        images: (N, S, S, C) in 0..255.
+        most: of more images, the first `most`.
+        method: "t-SNE" (scikit-learn), or "UMAP", which needs the package umap-learn.
+
+    Returns: (H, W, 3) uint8. Later images lie over earlier ones.
+
+    Source: van der Maaten and Hinton 2008, Visualizing Data using t-SNE; McInnes, Healy and
+        Melville 2018, UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction.
+    """
+    embeddings, images = embeddings[:most], coloured(images[:most])
+    places = _plane(embeddings, method)
+    low, high = places.min(axis=0), places.max(axis=0)
+    size = images.shape[1]
+    shares = (places - low) / np.where(high > low, high - low, 1.0)
+    corners = (shares * (CANVAS - size)).round().astype(int)
+    canvas = np.full((CANVAS, CANVAS, 3), 255, "uint8")
+    for image, (left, top) in zip(images, corners, strict=True):
+        canvas[top : top + size, left : left + size] = image
+    return canvas
+
+
+def hardest_confusions(
+    embeddings: np.ndarray, labels: np.ndarray, images: np.ndarray, rows: int = 8, found: int = 4
+) -> np.ndarray:
+    """Queries whose nearest image is of another identity, the most certain mistakes first.
+
+    One row each: the query, the nearest images with their cosine and whether they are right, and
+    the nearest image of the query's own identity.
+
+    Returns: (H, W, 3) uint8; a single query that was found right, where there is no mistake.
+    """
+    images = coloured(images)
+    similar = embeddings @ embeddings.T
+    np.fill_diagonal(similar, -np.inf)
+    same = labels[:, None] == labels[None, :]
+    np.fill_diagonal(same, False)
+    own = np.where(same, similar, -np.inf)
+    other = np.where(same, -np.inf, similar).max(axis=1)
+    excess = np.where(same.any(axis=1), other - own.max(axis=1), -np.inf)
+    worst = np.argsort(-excess, kind="stable")[:rows]
+    mistakes = worst[excess[worst] > 0]
+    worst = mistakes if len(mistakes) else worst[:1]
+    sheet = []
+    for query in worst:
+        columns = {"query": images[query]}
+        for place, index in enumerate(np.argsort(-similar[query])[:found], 1):
+            word = "right" if same[query, index] else "wrong"
+            columns[f"{place}. {similar[query, index]:.2f}\n{word}"] = images[index]
+        nearest = int(np.argmax(own[query]))
+        columns[f"its own\n{own[query, nearest]:.2f}"] = images[nearest]
+        sheet.append(picture_row({name: _enlarged(image) for name, image in columns.items()}))
+    return stacked(sheet)
+
+
+def coloured(images: np.ndarray) -> np.ndarray:
+    """(N, S, S, 3) uint8 of images of one channel or three."""
+    images = np.clip(np.round(images), 0, 255).astype("uint8")
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+
+
+def _enlarged(image: np.ndarray, least: int = 96) -> np.ndarray:
+    factor = max(1, -(-least // image.shape[0]))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _plane(embeddings: np.ndarray, method: str) -> np.ndarray:
+    if len(embeddings) < 4 or np.ptp(embeddings, axis=0).max() < 1e-6:
+        return np.stack([np.arange(len(embeddings)), np.zeros(len(embeddings))], axis=1)
+    if method == "UMAP":
+        from umap import UMAP
+
+        return UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(embeddings)
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(embeddings) - 1) / 3)
+    return TSNE(perplexity=perplexity, random_state=0, init="pca").fit_transform(embeddings)
