@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,22 @@ def text(loss: Any) -> str:
     return f"1.0*{joined}" if len(parts) == 1 and loss.weights[name] == 1.0 else joined
 
 
-def dump(losses: dict[str, Any], path: str | Path | None = None) -> str:
-    """The YAML `loss_config` of {slot: Loss}; written to `path` when given."""
-    content = yaml.safe_dump(
-        {"loss_config": {slot: _tree(loss) for slot, loss in losses.items()}}, sort_keys=False
-    )
+def dump(
+    losses: dict[str, Any],
+    path: str | Path | None = None,
+    balance: str | None = None,
+    callbacks: Sequence[str] = (),
+) -> str:
+    """The YAML `loss_config` of {slot: Loss}; written to `path` when given.
+
+    `balance` and `callbacks` are texts, which `load_dynamics` reads.
+    """
+    tree: dict[str, Any] = {"loss_config": {slot: _tree(loss) for slot, loss in losses.items()}}
+    if balance:
+        tree["balance"] = balance
+    if callbacks:
+        tree["callbacks"] = list(callbacks)
+    content = yaml.safe_dump(tree, sort_keys=False)
     if path is not None:
         Path(path).write_text(content, encoding="utf-8")
     return content
@@ -151,6 +163,31 @@ def load(source: str | Path) -> dict[str, Any]:
     Raises:
         RecipeError: for a missing file, text that is not YAML, or losses that do not exist.
     """
+    return {slot: _from_tree(tree) for slot, tree in _config(source)["loss_config"].items()}
+
+
+def load_dynamics(source: str | Path) -> tuple[str | None, list[str]]:
+    """(text of the Balance or None, texts of callbacks) of a YAML file or text, checked.
+
+        loss_config: ...
+        balance: Uncertainty(learning_rate=0.02)
+        callbacks: ["LossWarmup('box', begin=200)"]
+
+    Raises:
+        RecipeError: as `load`, `parse_balance` and `parse_callback`.
+    """
+    config = _config(source)
+    balance, callbacks = config.get("balance"), config.get("callbacks") or []
+    if not isinstance(callbacks, list):
+        raise RecipeError(f"'callbacks:' in a loss spec is a list of texts, got {callbacks!r}.")
+    if balance is not None:
+        parse_balance(str(balance))
+    for callback in callbacks:
+        parse_callback(str(callback))
+    return None if balance is None else str(balance), [str(callback) for callback in callbacks]
+
+
+def _config(source: str | Path) -> dict[str, Any]:
     content = str(source)
     if "loss_config" not in content:
         try:
@@ -164,7 +201,7 @@ def load(source: str | Path) -> dict[str, Any]:
     slots = config.get("loss_config") if isinstance(config, dict) else None
     if not isinstance(slots, dict) or not slots:
         raise RecipeError("A loss spec holds 'loss_config:' with one loss a slot.")
-    return {slot: _from_tree(tree) for slot, tree in slots.items()}
+    return config
 
 
 def _terms(node: ast.expr, source: str, weight: float = 1.0):

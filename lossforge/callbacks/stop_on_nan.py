@@ -32,7 +32,8 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def _look(self, logs, where):
         if self.reason is None and not math.isfinite(float(logs.get("loss", 0.0))):
-            bad = [n for n, v in logs.items() if n != "loss" and not math.isfinite(float(v))]
+            terms = {n: v for n, v in logs.items() if n.startswith("terms/")}
+            bad = [n for n, v in terms.items() if not math.isfinite(float(v))]
             terms = f" (in {', '.join(bad)})" if bad else ""
             self.reason = f"the loss is {float(logs['loss'])} {where}{terms}"
             self.model.stop_training = True

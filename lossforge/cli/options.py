@@ -107,3 +107,21 @@ def read_losses(texts: Iterable[str], slots: Iterable[str]) -> dict[str, Any]:
         else:
             losses[slots[0]] = spec.parse(text)
     return losses
+
+
+def read_dynamics(
+    losses: Iterable[str], balance: str | None, callbacks: Iterable[str]
+) -> tuple[str | None, list[str]]:
+    """The Balance and the callbacks: as given, or else those of a YAML file among `--loss`."""
+    from lossforge import spec
+
+    given = list(callbacks)
+    if balance:
+        spec.parse_balance(balance)
+    for callback in given:
+        spec.parse_callback(callback)
+    for text in losses:
+        if text.lower().endswith((".yaml", ".yml")):
+            stored, more = spec.load_dynamics(Path(text))
+            balance, given = balance or stored, given or more
+    return balance, given

@@ -31,12 +31,24 @@ from lossforge.errors import UsageError
     help="Every N epochs, the distribution of each weight for TensorBoard; 0 for never.",
 )
 @click.option(
+    "--balance",
+    metavar="BALANCE",
+    help="How terms share the gradient, as text: 'Uncertainty()', 'PCGrad()', 'FAMO()', ...",
+)
+@click.option(
+    "--callback",
+    "callbacks",
+    multiple=True,
+    metavar="CALLBACK",
+    help="A callback of lossforge as text, such as \"LossWarmup('box', begin=200)\"; repeatable.",
+)
+@click.option(
     "--resume",
     metavar="RUN",
     help="Go on with a run that was interrupted, with the recipe, loss, seed and precision it has.",
 )
 def command(
-    recipe, losses, settings, seed, epochs, precision, runs, histograms, resume
+    recipe, losses, settings, seed, epochs, precision, runs, histograms, balance, callbacks, resume
 ) -> None:  # fmt: skip
     """Train RECIPE once and write a run directory.
 
@@ -49,13 +61,15 @@ def command(
     lossforge train recipes/retinanet.py --loss "box=SmoothL1() + 0.5*CIoU()" --epochs 20
     lossforge train recipes/retinanet.py --loss studies/retinanet/best_loss.yaml --seed 1
     lossforge train recipes/retinanet.py --set data=voc/2007 --set image_size=512
+    lossforge train recipes/retinanet.py --balance "Uncertainty()"
+    lossforge train recipes/retinanet.py --callback "Anneal('focal.gamma', linear(0, 2, 1000))"
     lossforge train --resume runs/retinanet-20260101-120000
     """
     from lossforge.recipe import find_recipe
     from lossforge.run import Run
 
     if resume:
-        if recipe or losses or settings:
+        if recipe or losses or settings or balance or callbacks:
             raise UsageError(
                 "--resume takes recipe, settings and loss from the run: give it alone."
             )
@@ -71,4 +85,4 @@ def command(
         from lossforge.training.train_run import train_run
 
     given = options.read_settings(settings)
-    train_run(recipe, losses, given, seed, epochs, precision, runs, histograms)
+    train_run(recipe, losses, given, seed, epochs, precision, runs, histograms, balance, callbacks)

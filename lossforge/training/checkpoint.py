@@ -116,6 +116,9 @@ def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """(name, variable) in the order of creation, which the same recipe repeats."""
     for number, variable in enumerate(model.variables):
         yield f"model/{number}", variable
+    for path, state in getattr(model, "balance_states", {}).items():
+        for number, variable in enumerate(state.variables):
+            yield f"balance_{path}/{number}", variable
     for which, optimizer in enumerate(_optimizers(model)):
         for number, variable in enumerate(optimizer.variables):
             yield f"optimizer_{which}/{number}", variable

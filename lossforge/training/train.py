@@ -12,11 +12,13 @@ from typing import Any
 import keras
 
 from lossforge import spec
+from lossforge.callbacks.balancing import Balancing
 from lossforge.callbacks.stop_on_nan import StopOnNaN
 from lossforge.errors import RecipeError, unknown_name
 from lossforge.losses.base import Loss
 from lossforge.recipe import Recipe, Slot, Task
 from lossforge.training.checkpoint import Checkpoint, build, finished_epochs, stream
+from lossforge.training.gradient_balanced_model import GradientBalancedModel
 from lossforge.training.precision import set_precision
 from lossforge.training.task_metrics import TaskMetrics
 from lossforge.training.term_model import TermModel
@@ -54,6 +56,7 @@ def train(
     watch: Callable[[Task, Any], Sequence[keras.callbacks.Callback]] = lambda task, data: (),
     validation_losses: bool = False,
     checkpoint: str | Path | None = None,
+    balance: str | None = None,
 ) -> Outcome:
     """Builds the recipe's data and task, trains with one loss a slot, and scores the result.
 
@@ -72,6 +75,8 @@ def train(
         checkpoint: a file that holds the whole state of the training after each epoch. If it is
             there, training goes on from it, and ends bit for bit as if it had not been
             interrupted (on a CPU).
+        balance: text of a Balance over the terms, such as `"Uncertainty()"` or `"PCGrad()"`; one
+            that needs gradients is not for tasks that bring their own model.
 
     Raises:
         RecipeError: for a slot that does not exist, a loss that does not fit it, or a score that
@@ -86,13 +91,16 @@ def train(
         validation_losses = False
         model = task.trainable(fitted)
     else:
-        model = TermModel(task.network, task.read, fitted)
+        model = balanced_model(task, fitted, balance)
+    balancing = value_balance(balance, model)
     epochs = epochs or recipe.epochs
     batches = steps_in(data.train)
     at_once = min(recipe.steps_per_execution, batches)
     steps = batches - batches % at_once  # the batches of an epoch come in whole executions
     model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
     nan = StopOnNaN()
+    for each in balancing:
+        each.set_model(model)  # its state is there before a checkpoint is read
     keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
     done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
     build(model, task.network)
@@ -110,6 +118,7 @@ def train(
         callbacks=[
             nan,
             TaskMetrics(task, data.validation),
+            *balancing,
             *recipe.callbacks(steps * epochs),
             *callbacks,
             *watch(task, data),
@@ -125,6 +134,20 @@ def train(
         raise RecipeError(unknown_name("score of this task", score, known))
     value = metrics[score] if nan.reason is None else math.nan
     return Outcome(value, metrics, time.monotonic() - start, nan.reason, task)
+
+
+def balanced_model(task: Task, losses: Mapping[str, Loss], balance: str | None) -> TermModel:
+    """The model that trains a task, with the step that the Balance needs."""
+    if balance and spec.parse_balance(balance).needs_gradients:
+        return GradientBalancedModel(task.network, task.read, losses, spec.parse_balance(balance))
+    return TermModel(task.network, task.read, losses)
+
+
+def value_balance(balance: str | None, model: keras.Model) -> list[Balancing]:
+    """The callback of a Balance on values; none where the model itself has the Balance."""
+    if not balance or isinstance(model, GradientBalancedModel):
+        return []
+    return [Balancing(balance)]
 
 
 def fit_slots(

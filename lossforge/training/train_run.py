@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lossforge import run as files
 from lossforge import spec
-from lossforge.cli.options import read_losses
+from lossforge.cli.options import read_dynamics, read_losses
 from lossforge.errors import NoTrialError, StudyError
 from lossforge.monitor.projector import write_projector
 from lossforge.monitor.training_board import TrainingBoard
@@ -35,6 +35,8 @@ def train_run(
     precision: str = "float32",
     runs: str | Path = "runs",
     histograms: int = 0,
+    balance: str | None = None,
+    callbacks: Sequence[str] = (),
 ) -> Run:
     """Trains a recipe with losses given as text, prints its progress, and writes the run.
 
@@ -50,9 +52,11 @@ def train_run(
     fit_slots(recipe, slots, given)  # a loss that does not fit is found before a run is made
     chosen = {name: spec.parse(text) for name, text in recipe.losses.items()} | given
 
+    balance, callbacks = read_dynamics(losses, balance, callbacks)
+
     run = Run.create(runs, recipe.name)
     run.write(files.RECIPE, find_recipe(recipe_path).read_text(encoding="utf-8"))
-    run.write(files.LOSS, spec.dump(chosen))
+    run.write(files.LOSS, spec.dump(chosen, balance=balance, callbacks=callbacks))
     setup = {
         "settings": dict(settings or {}),
         "seed": seed,
@@ -93,6 +97,7 @@ def _train(run: Run, recipe: Recipe, data: Any) -> Run:
     """Trains what the run's files say, from its checkpoint if there is one, to its summary."""
     console = Console(highlight=False)
     setup, losses = run.read(files.SETUP), spec.load(run.path / files.LOSS)
+    balance, callbacks = spec.load_dynamics(run.path / files.LOSS)
     for name, loss in losses.items():
         console.print(f"{name}: {spec.text(loss)}", soft_wrap=True)
     _cut_history(run)
@@ -115,6 +120,8 @@ def _train(run: Run, recipe: Recipe, data: Any) -> Run:
         watch=watch,
         validation_losses=True,
         checkpoint=run.path / files.CHECKPOINT,
+        callbacks=[spec.parse_callback(text) for text in callbacks],
+        balance=balance,
     )
     if outcome.reason:
         raise NoTrialError(f"Training stopped: {outcome.reason}. Its logs are in {run.path}.")
