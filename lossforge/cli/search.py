@@ -75,6 +75,9 @@ from lossforge.errors import UsageError
     help="First see with a few named losses whether the loss matters here (from 8 trials on).",
 )
 @click.option("--anyway", is_flag=True, help="Search even where the gate sees no headroom.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only show the plan, and try every candidate on one batch."
+)
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON on stdout for each trial.")
 @options.SETTINGS
 @options.SEED
@@ -82,7 +85,7 @@ from lossforge.errors import UsageError
 @options.PRECISION
 def command(
     recipe, trials, minutes, jobs, storage, directory, space, pruner, sampler, score, guards,
-    gate, anyway, as_json, settings, seed, epochs, precision,
+    gate, anyway, dry_run, as_json, settings, seed, epochs, precision,
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
@@ -135,6 +138,12 @@ def command(
         score=score,
         guards=guards,
     )
+    if dry_run:
+        with options.quiet_start():
+            from lossforge.search.dry_run import dry_run as try_all
+
+        try_all(plan)
+        return
     if gate and trials >= 8:
         from lossforge.search.gate import gate as headroom_gate
 

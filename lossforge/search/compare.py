@@ -83,6 +83,8 @@ def _conclude(trainings: Trainings, directory: Path, console: Console) -> Compar
     )
     found.write(directory)
     show(found, console)
+    for index, label in enumerate(found.labels[1:], 1):
+        console.print(f"{label} is {found.sentence(index)}.", soft_wrap=True)
     console.print(f"{directory / TABLE}  {directory / PICTURE}", soft_wrap=True)
     return found
 
@@ -101,5 +103,3 @@ def show(found: Comparison, console: Console) -> None:
                 row[3] = f"{difference.low:+.4f} to {difference.high:+.4f}"
         table.add_row(*row)
     console.print(table)
-    for index, label in enumerate(found.labels[1:], 1):
-        console.print(f"{label} is {found.sentence(index)}.", soft_wrap=True)

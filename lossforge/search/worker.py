@@ -139,6 +139,7 @@ class _Trainer:
         self.study.pruner = pruner_of(self.plan, epochs)
         trial = optuna.trial.Trial(self.study, trial_id)
         own = is_baseline(trial)
+        known = "origin" in trial.user_attrs  # named losses are not pruned: they are the measure
         losses = self.space.suggest(trial)
         losses = self.baseline if own else self.baseline | losses
         trial.set_user_attr("losses", {slot: spec.text(loss) for slot, loss in losses.items()})
@@ -148,7 +149,7 @@ class _Trainer:
         def tell(epoch: int, value: float) -> None:
             self.connection.send(("epoch", number, epoch, epochs, value))
 
-        report = TrialReport(trial, metric, tell, prune=not own, single=len(self.objectives) == 1)
+        report = TrialReport(trial, metric, tell, prune=not known, single=len(self.objectives) == 1)
         outcome = train(
             self.recipe,
             losses,
