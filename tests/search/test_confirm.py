@@ -33,7 +33,7 @@ def test_a_study_is_confirmed_on_fresh_seeds_and_the_test_split_once(tmp_path):
     found = confirming.confirm(directory, seeds=2, jobs=2)
     assert found.comparison.labels[0] == confirming.OWN
     assert found.comparison.labels[-2:] == [confirming.TUNED, confirming.RANDOM]
-    assert found.comparison.seeds == range(10_000, 10_002)
+    assert found.comparison.seeds == (10_000, 10_001)
     assert found.comparison.score == "test_accuracy" and found.before is None
     data = json.loads((directory / "confirm.json").read_text())
     assert data["sentences"] == found.sentences()

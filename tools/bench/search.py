@@ -4,9 +4,9 @@
     python tools/bench/search.py gate          what the gate says of each
     python tools/bench/search.py samplers      TPE against random at equal budget, 5 search seeds
 
-Prints the gains beside those known from earlier work on the same digits (MLP, 2 cores): label noise
-SCE +.085, long tail logit adjustment +.062, clean nothing. Directories are kept: it goes on where it
-was left.
+Prints the gains beside those known from earlier work on the same digits (MLP, 2 cores): label
+noise SCE +.085, long tail logit adjustment +.062, clean nothing. Directories are kept: it goes on
+where it was left.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def gates(directory, jobs, quiet):
 
 
 def samplers(directory, jobs, quiet, trials=16):
-    """The best validation score that each sampler reaches with the same trials, search by search."""
+    """The best validation score of each sampler with the same trials, search by search."""
     settings, _ = CASES["noise"]
     best = {"tpe": [], "random": []}
     for seed in range(5):
@@ -65,9 +65,8 @@ def samplers(directory, jobs, quiet, trials=16):
             )
             values.append(studies.ranked(run_search(plan, quiet))[0].value)
     d = paired_difference(best["tpe"], best["random"])
-    print(
-        f"TPE less random, {trials} trials, 5 seeds: {d.mean:+.4f} ({d.low:+.4f} to {d.high:+.4f})"
-    )
+    interval = f"{d.low:+.4f} to {d.high:+.4f}"
+    print(f"TPE less random, {trials} trials, 5 search seeds: {d.mean:+.4f} ({interval})")
 
 
 if __name__ == "__main__":
