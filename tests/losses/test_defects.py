@@ -2,7 +2,6 @@
 
 A peer that is a dependency of the tests (keras, keras-cv, tf.image) is called itself, and the test
 fails the day it is mended. Of a peer that is not, the defective formula stands here as a function.
-Number 36 is one of balances, and is tested with them.
 """
 
 import importlib
@@ -13,6 +12,7 @@ import pytest
 from keras import ops
 
 import lossforge
+from lossforge.balance import GeometricMean, Uncertainty
 from lossforge.testing import gradient_of, values_of
 
 on_tensorflow = pytest.mark.skipif(
@@ -462,6 +462,20 @@ def test_35_negatives_of_other_replicas_are_in_the_loss():
     halves = np.mean([float(lossforge.NTXent()(x[i : i + 4], y[i : i + 4])) for i in (0, 4)])
     assert whole - halves > 0.3
     np.testing.assert_allclose(float(lossforge.GlobalBatch(lossforge.NTXent())(x, y)), whole)
+
+
+def test_36_balances_keep_digits_and_know_classification_from_regression():
+    terms = np.full(200, 1e-4, dtype="float32")
+    assert np.prod(terms) ** (1 / 200) == 0.0, "LibMTL's product"
+    total = GeometricMean().total(ops.convert_to_tensor(terms), {})
+    np.testing.assert_allclose(float(total), 1e-4, rtol=1e-4)
+
+    def total_of(balance):
+        state = {n: ops.convert_to_tensor(v, "float32") for n, v in balance.start(("a",)).items()}
+        return float(balance.total(ops.convert_to_tensor([3.0], "float32"), state))
+
+    assert total_of(Uncertainty(initial=0.0)) == 1.5  # L / 2, which LibMTL takes for every task
+    assert total_of(Uncertainty(initial=0.0, classification=("a",))) == 3.0
 
 
 def test_37_degenerate_boxes_are_finite_in_half_precision():
