@@ -32,7 +32,7 @@ def recipe(
     batch_size: int = 8,
     train_patches: int = 800,
     learning_rate: float = 1e-3,
-    epochs: int = 9,
+    epochs: int = 6,
 ) -> Recipe:
     def phases(steps: int) -> list[keras.callbacks.Callback]:
         third = steps // 3

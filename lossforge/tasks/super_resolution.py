@@ -151,8 +151,8 @@ class SuperResolution:
 
 
 def _caption(values: dict[str, np.ndarray]) -> str:
-    units = {"psnr": ("PSNR {:.2f} dB"), "ssim": "SSIM {:.3f}", "lpips": "LPIPS {:.3f}"}
-    return "  ".join(units[name].format(float(value[0])) for name, value in values.items())
+    units = {"psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}", "lpips": "LPIPS {:.3f}"}
+    return "\n".join(units[name].format(float(value[0])) for name, value in values.items())
 
 
 def _lpips_is_here() -> bool:
