@@ -20,7 +20,7 @@ from lossforge.losses.composite import Composite
 from lossforge.losses.image.perceptual import FeatureLoss, Perceptual, Style
 from lossforge.recipe import Reading, Slot
 from lossforge.tasks.picture_grid import picture_row
-from lossforge.training.term_model import TermModel
+from lossforge.training.term_model import Readings, TermModel
 
 
 class StyleTransferData:
@@ -145,14 +145,16 @@ class StyleModel(TermModel):
         super().__init__(task.network, task.read, losses)
         content, style = (looking(slot, losses[slot]) for slot in ("content", "style"))
         names = tuple(dict.fromkeys([*content.layers, *style.layers]))
-        self._extractor = FeatureExtractor(content.network, names, content.weights)
+        self._extractor = FeatureExtractor(str(content.network), names, content.weights)
         self._extractor.build()
         self._targets = {
             "content": content.encode(unit_range(task.content)),
             "style": style.encode(unit_range(task.style)),
         }
 
-    def readings(self, x: Any, y: Any, outputs: Any, training: bool) -> Any:
+    def readings(
+        self, x: Any, y: Any, outputs: Any, sample_weight: Any, training: bool
+    ) -> Readings:
         picture = unit_range(outputs)
         maps = dict(zip(self._extractor.layers, self._extractor(picture), strict=True))
         readings = {slot: {"image": Reading(y, maps)} for slot, y in self._targets.items()}

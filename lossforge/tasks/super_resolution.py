@@ -75,7 +75,7 @@ class SuperResolution:
 
     def pictures(self, dataset: Iterable, most: int = 4) -> dict[str, np.ndarray]:
         """A row for each of the first photographs: low, bicubic, output, truth, error."""
-        rows = {}
+        rows: dict[str, np.ndarray] = {}
         for low, high in dataset:
             for index in range(len(low)):
                 if len(rows) < most:

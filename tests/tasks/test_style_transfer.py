@@ -25,7 +25,7 @@ def test_what_is_cached_costs_what_pictures_cost():
     task = StyleTransfer(StyleTransferData("cat", "tissue", 48, 1))
     model = task.trainable(losses())
     picture = task.network(np.zeros((1, 1))) + 10.0
-    cached, plain = model.readings(None, None, picture, True), task.read(None, picture)
+    cached, plain = model.readings(None, None, picture, None, True), task.read(None, picture)
     for slot, loss in model.terms.losses.items():
         expected = float(slot_value(loss, plain[slot]))
         assert expected > 0

@@ -39,9 +39,9 @@ class EachStep(StyleModel):
         pictures = {"content": task.content, "style": task.style}
         self._pairs = {n: (looking(n, losses[n]), unit_range(p)) for n, p in pictures.items()}
 
-    def readings(self, x, y, outputs, training):
+    def readings(self, x, y, outputs, sample_weight, training):
         self._targets = {n: loss.encode(picture) for n, (loss, picture) in self._pairs.items()}
-        return super().readings(x, y, outputs, training)
+        return super().readings(x, y, outputs, sample_weight, training)
 
 
 def step_of(model: TermModel):
