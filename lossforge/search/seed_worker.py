@@ -98,6 +98,7 @@ class _Trainer:
         metrics: dict[str, float] = {}
         seconds, reason = 0.0, None
         try:
+            keras.utils.set_random_seed(seed)  # first: the order of tf.data depends on it
             data = self.recipe.data(seed)
             outcome = train(
                 self.recipe,

@@ -39,6 +39,13 @@ def test_two_losses_are_compared_seed_by_seed_and_only_trained_once(tmp_path):
     assert (tmp_path / "trainings.jsonl").read_text() == ledger
 
 
+@pytest.mark.slow
+def test_a_training_does_not_depend_on_what_its_process_trained_before(tmp_path):
+    after = comparing.compare(setup(tmp_path / "a", ("Focal()",), ("Poly1()",), jobs=1), [3, 4])
+    alone = comparing.compare(setup(tmp_path / "b", ("Poly1()",), jobs=1), [4])
+    assert after.values["val_accuracy"][1][1] == alone.values["val_accuracy"][0][0]
+
+
 def test_a_loss_that_turns_nan_is_named_beside_the_others(tmp_path):
     found = comparing.compare(setup(tmp_path, (), ("TurnsNaN()",)), [0])
     assert math.isnan(found.values["val_accuracy"][1][0])
