@@ -72,6 +72,7 @@ class Task(Protocol):
         trainable(losses) -> keras.Model     the model to train, in place of a `TermModel` over
                                              `read`: for a generator with a critic
         pictures(dataset) -> {name: image}   uint8 (H, W, 3): what a person would rather look at
+        final_pictures(dataset)              the same, for what takes too long to draw every epoch
         points(dataset) -> (vectors, labels, images)    for TensorBoard's projector
         curves(dataset) -> {name: (yes, score)}
                                              yes-or-no answers and scores in 0..1, for curves of

@@ -11,10 +11,9 @@ With `final_temperature` the temperature of a loss that has one falls to it alon
 import keras
 
 from lossforge import Recipe
-from lossforge.callbacks.anneal import Anneal
+from lossforge.callbacks.temperature_annealing import TemperatureAnnealing
 from lossforge.data.image_views import Views
 from lossforge.data.two_views import load_two_views
-from lossforge.schedules import cosine
 from lossforge.tasks.embedding import small_backbone
 from lossforge.tasks.two_views import TwoViews
 
@@ -37,7 +36,7 @@ def recipe(
     def callbacks(steps: int) -> list[keras.callbacks.Callback]:
         if final_temperature is None:
             return []
-        return [Anneal("views.temperature", cosine(TEMPERATURE, final_temperature, steps))]
+        return [TemperatureAnnealing(TEMPERATURE, final_temperature, steps, term="views")]
 
     # A digit that is mirrored is another one, and its colour says nothing.
     views = Views(least_crop=0.7, flip=False, brightness=30.0, contrast=0.5, colour=0.0, noise=20.0)

@@ -56,9 +56,9 @@ def retrieval_metrics(
         references, reference_labels = queries, query_labels
     else:
         references, reference_labels = _checked("references", references, reference_labels)
-    names, dense = np.unique(np.concatenate([query_labels, reference_labels]), return_inverse=True)
+    found, dense = np.unique(np.concatenate([query_labels, reference_labels]), return_inverse=True)
     query_labels, reference_labels = dense[: len(queries)], dense[len(queries) :]
-    sizes = np.bincount(reference_labels, minlength=len(names))[query_labels] - int(alone)
+    sizes = np.bincount(reference_labels, minlength=len(found))[query_labels] - int(alone)
     names = [f"recall@{k}" for k in ks] + ["precision@1", "r_precision", "map@r"]
     asked = np.flatnonzero(sizes > 0)
     if not len(asked):

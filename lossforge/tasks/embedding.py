@@ -128,12 +128,13 @@ class Embedding:
         return metrics
 
     def pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
-        """A t-SNE map of the images of a split, and the worst mistakes in it."""
-        embeddings, labels, images = self.points(dataset)
-        return {
-            "embedding_map": embedding_map(embeddings, images),
-            "hardest_confusions": hardest_confusions(embeddings, labels, images),
-        }
+        """The worst mistakes in a split."""
+        return {"hardest_confusions": hardest_confusions(*self.points(dataset))}
+
+    def final_pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
+        """A t-SNE map of the images of a split: a second or more, so not in every epoch."""
+        embeddings, _, images = self.points(dataset)
+        return {"embedding_map": embedding_map(embeddings, images)}
 
     def points(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(embeddings, labels, images (N, S, S, 3) uint8) of a split."""

@@ -89,6 +89,8 @@ def _plane(embeddings: np.ndarray, method: str) -> np.ndarray:
 
         return UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(embeddings)
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(30.0, (len(embeddings) - 1) / 3)
-    return TSNE(perplexity=perplexity, random_state=0, init="pca").fit_transform(embeddings)
+    with threadpool_limits(1):  # its threads wait for each other busily: slow on a busy machine
+        return TSNE(perplexity=perplexity, random_state=0, init="pca").fit_transform(embeddings)

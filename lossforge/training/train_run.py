@@ -134,6 +134,8 @@ def _finish(run: Run, recipe: Recipe, data: Any, outcome: Outcome) -> None:
     outcome.task.network.save_weights(str(run.path / files.WEIGHTS))
     if hasattr(outcome.task, "pictures"):
         _save_pictures(run.path / files.PICTURES, outcome.task.pictures(data.validation))
+    if hasattr(outcome.task, "final_pictures"):
+        _save_pictures(run.path / files.PICTURES, outcome.task.final_pictures(data.validation))
     if hasattr(outcome.task, "points"):
         write_projector(run.path / files.LOGS, *outcome.task.points(data.validation))
     summary = {
