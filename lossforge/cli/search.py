@@ -78,6 +78,12 @@ from lossforge.errors import UsageError
 @click.option(
     "--dry-run", is_flag=True, help="Only show the plan, and try every candidate on one batch."
 )
+@click.option(
+    "--formulas",
+    is_flag=True,
+    help="Search the form of the loss first, on a small copy of the problem; the best formulas "
+    "are tried beside the recipe's losses. Takes half of --minutes, or at most 3.",
+)
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON on stdout for each trial.")
 @options.SETTINGS
 @options.SEED
@@ -85,7 +91,7 @@ from lossforge.errors import UsageError
 @options.PRECISION
 def command(
     recipe, trials, minutes, jobs, storage, directory, space, pruner, sampler, score, guards,
-    gate, anyway, dry_run, as_json, settings, seed, epochs, precision,
+    formulas, gate, anyway, dry_run, as_json, settings, seed, epochs, precision,
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
@@ -98,6 +104,7 @@ def command(
     lossforge search recipes/retinanet.py --trials 50 --minutes 60
     lossforge search recipes/retinanet.py --set data=my_coco_folder --score val_AP
     lossforge search recipes/retinanet.py --guard "val_AP75>=0.3" --space search_spaces/detection.py
+    lossforge search recipes/digits.py --set noise=0.4 --formulas --minutes 5
     lossforge search recipes/retinanet.py --storage postgresql+psycopg://user@host/losses
     """
     if trials < 1:
@@ -106,6 +113,9 @@ def command(
         raise UsageError(f"--minutes must be above 0, got {minutes:g}.")
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs must be at least 1, got {jobs}.")
+
+    if formulas and (space != "auto" or dry_run):
+        raise UsageError("--formulas makes a space of its own: leave --space and --dry-run out.")
 
     from lossforge.recipe import check_score, find_recipe
     from lossforge.search.plan import Plan, fingerprint, objectives, read_guard
@@ -118,13 +128,15 @@ def command(
         read_guard(guard)
     given = options.read_settings(settings)
     same = fingerprint(
-        path, settings=given, seed=seed, epochs=epochs, precision=precision, space=space,
+        path, settings=given, seed=seed, epochs=epochs, precision=precision,
+        space="formulas" if formulas else space,
         score=score, guards=guards, sampler=sampler,
     )  # fmt: skip
+    directory = str(directory or Path("studies") / f"{path.stem}-{same}")
     plan = Plan(
         recipe=str(recipe),
         settings=given,
-        directory=str(directory or Path("studies") / f"{path.stem}-{same}"),
+        directory=directory,
         storage=storage,
         trials=trials,
         minutes=minutes,
@@ -151,4 +163,20 @@ def command(
         if not (found.enough or anyway):
             click.echo("Nothing is searched; --anyway searches all the same.", err=True)
             return
+    if formulas:
+        plan = _with_formulas(plan, as_json)
     run_search(plan, on_trial=options.print_trial if as_json else None)
+
+
+def _with_formulas(plan, as_json):
+    """The plan, with a space of formulas that half of its time has found."""
+    import dataclasses
+
+    from lossforge.search.symbolic.find_formulas import find_formulas
+
+    half = plan.minutes / 2 if plan.minutes else 3.0
+    click.echo(f"formulas: searching for about {half:.1f} min ...", err=True)
+    space, lines = find_formulas(plan.recipe, plan.settings, plan.seed, half, plan.directory)
+    for line in lines:
+        click.echo(line, err=as_json)
+    return dataclasses.replace(plan, space=space, minutes=plan.minutes and half)

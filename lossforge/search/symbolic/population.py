@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lossforge.expression import Tree
 from lossforge.search.symbolic.output_slopes import slopes_of
@@ -97,8 +98,13 @@ def train_population(
                 networks.step(x[rows], y[rows], slopes, step + 1)
             return [networks.outputs(inputs) for inputs in seen]
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        results = list(pool.map(run, blocks))
+    workers = min(threads or os.cpu_count() or 1, len(blocks))
+    with threadpool_limits(1, "blas"):  # threads of BLAS inside our own would wait for each other
+        if workers == 1:
+            results = [run(block) for block in blocks]
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                results = list(pool.map(run, blocks))
     return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
 

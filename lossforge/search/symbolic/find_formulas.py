@@ -1,0 +1,103 @@
+"""`lossforge search --formulas`: from a recipe to a space of formulas, with a report beside it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lossforge.run import write_atomically
+
+SPACE, REPORT = "formulas_space.py", "formulas.md"
+METHODS = ("evolution", "random", "named")
+KEPT = 6
+TRAININGS = 600
+
+
+def find_formulas(
+    recipe: str, settings: Mapping[str, Any], seed: int, minutes: float, directory: str
+) -> tuple[str, list[str]]:
+    """Searches formulas on a small copy of the recipe's problem, in a process of its own.
+
+    Returns:
+        The path of the space file that holds the best ones, and lines to print. A space file that
+        is there already is taken as it is.
+
+    Raises:
+        RecipeError: for a recipe that has no such copy.
+    """
+    path = Path(directory) / SPACE
+    if path.is_file():
+        return str(path), [f"formulas: {path}, found before"]
+    context = multiprocessing.get_context("spawn")  # TensorFlow stays out of this process
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        arguments = (recipe, dict(settings), seed, minutes, directory)
+        return pool.submit(_find, *arguments).result()
+
+
+def _find(
+    recipe_path: str, settings: dict[str, Any], seed: int, minutes: float, directory: str
+) -> tuple[str, list[str]]:
+    from lossforge.recipe import load_recipe
+    from lossforge.search.symbolic.formula_search import search_formulas
+    from lossforge.search.symbolic.recipe_proxy import proxy_of, space_text
+
+    recipe = load_recipe(recipe_path, settings)
+    proxy, slot = proxy_of(recipe, seed)
+    found = {
+        method: search_formulas(proxy, method, TRAININGS, minutes / len(METHODS), seed)
+        for method in METHODS
+    }
+    formulas = found["evolution"].finalists[:KEPT]
+    front = found["evolution"].front
+    chosen = list(dict.fromkeys([*formulas, *front, found["random"].best]))
+    named = recipe.candidates.get(slot.name, ())
+    others = dict.fromkeys([recipe.losses[slot.name], *(f"{name}()" for name in named)])
+    lines = [
+        f"formulas, on a network of one hidden layer ({m.seconds:.0f} s, {m.trained} networks): "
+        f"{name} {m.best.score:.4f}  {m.best.text}"
+        for name, m in found.items()
+    ]
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    write_atomically(Path(directory) / REPORT, _report(recipe.name, proxy, found))
+    path = Path(directory) / SPACE
+    write_atomically(path, space_text(slot, proxy.domain.kind, chosen, list(others)))
+    return str(path), [*lines, f"formulas: {path}, {Path(directory) / REPORT}"]
+
+
+def _report(name: str, proxy: Any, found: Mapping[str, Any]) -> str:
+    from lossforge.expression import latex
+    from lossforge.loss_card import card
+    from lossforge.losses.formula import Formula
+
+    best = found["evolution"].best
+    lines = [
+        f"# Formulas for {name}",
+        "",
+        "Validation scores of a network with one hidden layer on the recipe's data, each method",
+        f"with the same time and at most {TRAININGS} formulas; winners over the seeds of the last",
+        "rung. The best of many flatters: the study's full trials and `lossforge confirm` decide.",
+        "",
+        "| method | formulas trained | networks | seconds | score | winner |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method, m in found.items():
+        lines.append(
+            f"| {method} | {len(m.history)} | {m.trained} | {m.seconds:.0f} | {m.best.score:.4f} "
+            f"| `{m.best.text}` |"
+        )
+    lines += ["", "## Size against score", "", "| parts | score | formula |", "|---|---|---|"]
+    lines += [f"| {t.size} | {t.score:.4f} | `{t.text}` |" for t in found["evolution"].front]
+    lines += [
+        "",
+        "## Filters",
+        "",
+        "| filter | reached | rejected | seconds |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {n} | {r} | {x} | {s:.2f} |" for n, r, x, s in found["evolution"].filters]
+    measured = card(Formula(best.text, task=proxy.domain.kind, from_logits=proxy.logits))
+    lines += ["", "## The winner", "", f"$${latex(best.tree)}$$", "", "```", measured.text(), "```"]
+    return "\n".join(lines) + "\n"
