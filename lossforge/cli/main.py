@@ -12,6 +12,7 @@ import lossforge
 from lossforge.errors import LossforgeError, unknown_name
 
 COMMANDS = {
+    "advise": "Recommend a loss to begin with, from a look at the data.",
     "check": "Test a loss of your own, and explain what is wrong with it.",
     "compare": "Train several losses on the same seeds: means, differences, intervals.",
     "confirm": "Prove what a search found: fresh seeds, the test split, rivals of equal budget.",

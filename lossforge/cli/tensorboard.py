@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import signal
+import time
 from pathlib import Path
 
 import click
 
+from lossforge.cli import options
 from lossforge.errors import StudyError, UsageError
+
+REFRESH = 20.0  # seconds
 
 
 @click.command("tensorboard")
@@ -27,9 +30,19 @@ def command(directory, port, host) -> None:
     lossforge tensorboard runs
     lossforge tensorboard studies/retinanet-3f9a1c --port 6007
     """
-    logs = log_directory(Path(directory))
+    path, board = Path(directory), None
+    if (path / "journal.log").is_file():
+        with options.quiet_start():
+            from lossforge.monitor.study_board import board_of
+        board = board_of(path)
+        click.echo(f"{board.update()} trials of {path.name}")
+        path = board.path
+    logs = log_directory(path)
     click.echo(f"TensorBoard of {logs}: {launch(logs, host, port)} (Ctrl-C ends it)")
-    signal.pause()
+    while True:
+        time.sleep(REFRESH)
+        if board is not None:  # trials that have finished in the meantime
+            board.update()
 
 
 def log_directory(directory: Path) -> Path:

@@ -23,6 +23,13 @@ from lossforge.errors import UsageError
 @options.PRECISION
 @click.option("--runs", default="runs", show_default=True, help="Where the run directory is made.")
 @click.option(
+    "--devices",
+    default="auto",
+    show_default=True,
+    metavar="WHICH",
+    help="auto, cpu, gpu:0, gpu:0,1, mirrored (all), or tpu (with KERAS_BACKEND=jax).",
+)
+@click.option(
     "--histograms",
     type=click.IntRange(min=0),
     default=0,
@@ -48,7 +55,8 @@ from lossforge.errors import UsageError
     help="Go on with a run that was interrupted, with the recipe, loss, seed and precision it has.",
 )
 def command(
-    recipe, losses, settings, seed, epochs, precision, runs, histograms, balance, callbacks, resume
+    recipe, losses, settings, seed, epochs, precision, runs, histograms, balance, callbacks,
+    devices, resume,
 ) -> None:  # fmt: skip
     """Train RECIPE once and write a run directory.
 
@@ -85,4 +93,7 @@ def command(
         from lossforge.training.train_run import train_run
 
     given = options.read_settings(settings)
-    train_run(recipe, losses, given, seed, epochs, precision, runs, histograms, balance, callbacks)
+    train_run(
+        recipe, losses, given, seed, epochs, precision, runs, histograms, balance, callbacks,
+        devices,
+    )  # fmt: skip

@@ -51,6 +51,13 @@ class Classification:
             truth.append(np.asarray(labels))
         return scores_of(np.concatenate(found), np.concatenate(truth))
 
+    def deployable(self) -> keras.Model:
+        """Inputs to `probabilities` (B, C), in plain layers."""
+        inputs = keras.Input(self.network.input_shape[1:], name="images")
+        logits = self.network(inputs, training=False)
+        softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
+        return keras.Model(inputs, {"probabilities": softmax(logits)}, name="classifier")
+
     def export(self, path: str | Path) -> None:
         """A SavedModel: `serve(images)` gives what `predict` gives. TensorFlow's backend only."""
         import tensorflow as tf

@@ -64,8 +64,7 @@ class TermModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         readings = self.readings(x, y, y_pred, sample_weight, training)
         values = {
-            slot: slot_value(loss, readings[slot]) / replicas()
-            for slot, loss in self.terms.losses.items()
+            slot: slot_value(loss, readings[slot]) for slot, loss in self.terms.losses.items()
         }
         total = self.terms.combine(values)
         for extra in self.losses:
@@ -78,4 +77,6 @@ def slot_value(loss: Loss, readings: Mapping[str, Reading]) -> Any:
     if isinstance(loss, Composite):
         return loss.combine({n: slot_value(leaf, readings) for n, leaf in loss.losses.items()})
     reading = readings[next(kind for kind in loss.kinds if kind in readings)]
-    return loss(reading.y_true, reading.y_pred, reading.sample_weight)
+    value = loss(reading.y_true, reading.y_pred, reading.sample_weight)
+    # Gradients are summed over replicas. Means are divided by their number already.
+    return value / replicas() if loss.reduction == "sum" else value

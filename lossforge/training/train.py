@@ -18,6 +18,13 @@ from lossforge.errors import RecipeError, unknown_name
 from lossforge.losses.base import Loss
 from lossforge.recipe import Recipe, Slot, Task
 from lossforge.training.checkpoint import Checkpoint, build, finished_epochs, stream
+from lossforge.training.devices import (
+    check_batch,
+    keep_first_batch,
+    placed,
+    predicts_on_one,
+    synchronise,
+)
 from lossforge.training.gradient_balanced_model import GradientBalancedModel
 from lossforge.training.precision import set_precision
 from lossforge.training.task_metrics import TaskMetrics
@@ -50,6 +57,7 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     precision: str = "float32",
+    devices: str = "auto",
     score: str | None = None,
     data: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -66,6 +74,7 @@ def train(
         seed: of weights, order of examples and augmentation.
         epochs: other than the recipe's.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": what suits the hardware.
+        devices: "auto", "cpu", "gpu:0,1", "mirrored" or "tpu", see `devices.placed`.
         score: other than the recipe's.
         data: the recipe's data if it is at hand already; it must come from the same seed.
         callbacks: run after the task's metrics are in the logs.
@@ -85,46 +94,51 @@ def train(
     set_precision(precision)
     keras.utils.set_random_seed(seed)
     data = recipe.data(seed) if data is None else data
-    task = recipe.task(data)
-    fitted = fit_slots(recipe, task.slots, losses or {})
-    if hasattr(task, "trainable"):
-        validation_losses = False
-        model = task.trainable(fitted)
-    else:
-        model = balanced_model(task, fitted, balance)
-    balancing = value_balance(balance, model)
     epochs = epochs or recipe.epochs
     batches = steps_in(data.train)
     at_once = min(recipe.steps_per_execution, batches)
     steps = batches - batches % at_once  # the batches of an epoch come in whole executions
-    model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
     nan = StopOnNaN()
-    for each in balancing:
-        each.set_model(model)  # its state is there before a checkpoint is read
     keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
     done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
-    build(model, task.network)
-    for each in keep:
-        each.check(model)
-    start = time.monotonic()
-    history = model.fit(
-        stream(data.train, steps, epochs, done),
-        epochs=epochs,
-        initial_epoch=done,
-        steps_per_epoch=steps,
-        validation_data=data.validation if validation_losses else None,
-        verbose=0,
-        shuffle=False,  # the data brings its own order
-        callbacks=[
-            nan,
-            TaskMetrics(task, data.validation),
-            *balancing,
-            *recipe.callbacks(steps * epochs),
-            *callbacks,
-            *watch(task, data),
-            *keep,
-        ],
-    )
+    with placed(devices) as placement:
+        check_batch(data.train, placement.count)
+        with placement.scope():
+            task = recipe.task(data)
+            synchronise(task.network, placement.count)
+            model = model_of(task, fit_slots(recipe, task.slots, losses or {}), balance)
+            if placement.alone_at_each_step:
+                at_once = 1
+            model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
+            balancing = value_balance(balance, model)
+            for each in balancing:
+                each.set_model(model)  # its state is there before a checkpoint is read
+            build(model, task.network)
+        if placement.alone_at_each_step:
+            keep_first_batch(model)
+        predicts_on_one(task)
+        for each in keep:
+            each.check(model)
+        validation_losses = validation_losses and not hasattr(task, "trainable")
+        start = time.monotonic()
+        history = model.fit(
+            stream(data.train, steps, epochs, done),
+            epochs=epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps,
+            validation_data=data.validation if validation_losses else None,
+            verbose=0,
+            shuffle=False,  # the data brings its own order
+            callbacks=[
+                nan,
+                TaskMetrics(task, data.validation),
+                *balancing,
+                *recipe.callbacks(steps * epochs),
+                *callbacks,
+                *watch(task, data),
+                *keep,
+            ],
+        )
     metrics = {n: float(v[-1]) for n, v in history.history.items() if v}
     if done >= epochs:  # it was interrupted between the last epoch and the summary
         metrics = last
@@ -136,8 +150,10 @@ def train(
     return Outcome(value, metrics, time.monotonic() - start, nan.reason, task)
 
 
-def balanced_model(task: Task, losses: Mapping[str, Loss], balance: str | None) -> TermModel:
-    """The model that trains a task, with the step that the Balance needs."""
+def model_of(task: Task, losses: Mapping[str, Loss], balance: str | None) -> keras.Model:
+    """The model that trains a task: its own, or one with the step that the Balance needs."""
+    if hasattr(task, "trainable"):
+        return task.trainable(losses)
     if balance and spec.parse_balance(balance).needs_gradients:
         return GradientBalancedModel(task.network, task.read, losses, spec.parse_balance(balance))
     return TermModel(task.network, task.read, losses)

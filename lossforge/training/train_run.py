@@ -37,6 +37,7 @@ def train_run(
     histograms: int = 0,
     balance: str | None = None,
     callbacks: Sequence[str] = (),
+    devices: str = "auto",
 ) -> Run:
     """Trains a recipe with losses given as text, prints its progress, and writes the run.
 
@@ -64,6 +65,7 @@ def train_run(
         "precision": precision,
         "recipe": str(recipe_path),
         "histograms": histograms,
+        "devices": devices,
         "backend": keras.backend.backend(),
     }
     run.write(files.SETUP, setup)  # last: a directory with it is a run that can be resumed
@@ -116,6 +118,7 @@ def _train(run: Run, recipe: Recipe, data: Any) -> Run:
         seed=setup["seed"],
         epochs=setup["epochs"],
         precision=setup["precision"],
+        devices=setup.get("devices", "auto"),
         data=data,
         watch=watch,
         validation_losses=True,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from lossforge.losses.base import mean_over_replicas, replicas
 from lossforge.losses.boxes import box_geometry
 from lossforge.recipe import Reading, Slot
 from lossforge.tasks.anchors import match_anchors
@@ -75,7 +76,8 @@ class AnchorDetector:
         one_hot = ops.one_hot(matches.labels, logits.shape[-1], dtype="float32")
         overlap = ops.stop_gradient(box_geometry.iou(decoded, matched))
 
-        share = 1.0 / ops.maximum(ops.sum(ops.cast(positive, "float32")), 1.0)
+        count = mean_over_replicas(ops.sum(ops.cast(positive, "float32")))
+        share = 1.0 / ops.maximum(count, 1.0 / replicas())
         counts = ops.cast(ops.logical_not(matches.ignored), "float32") * share
         found = ops.cast(positive, "float32") * share
         counts = counts * logits.shape[-1]

@@ -1,0 +1,29 @@
+# lossforge with everything that trains, searches and exports.
+#
+#     docker build -t lossforge .                                                          (CPU)
+#     docker build -t lossforge:gpu --build-arg EXTRA=cuda .                               (NVIDIA GPU)
+#     docker run --rm -v "$PWD:/work" lossforge lossforge train recipes/retinanet.py
+#     docker run --rm --gpus all -v "$PWD:/work" lossforge:gpu lossforge doctor
+#
+# CUDA comes with TensorFlow's own packages, so both are built on the same base; BASE may name
+# another image that has Python 3.10 or newer.
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE}
+
+ARG EXTRA=cpu
+ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 LOSSFORGE_DATA=/data
+WORKDIR /src
+COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY lossforge lossforge
+COPY recipes recipes
+COPY search_spaces search_spaces
+RUN pip install ".[onnx,litert,openvino,postgresql]" \
+    && if [ "$EXTRA" = cuda ]; then pip install "tensorflow[and-cuda]"; fi \
+    && rm -rf /src
+
+RUN useradd --create-home forge && mkdir -p /data /work && chown forge /data /work
+USER forge
+WORKDIR /work
+VOLUME /data
+EXPOSE 6006
+CMD ["lossforge", "--help"]

@@ -1,0 +1,170 @@
+"""Where a training runs: one device, several as one, or whatever is there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from lossforge.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """How many devices share each batch, and the scope in which the model must be built.
+
+    `alone_at_each_step`: sums over replicas can't stand in a compiled loop over several steps.
+    """
+
+    count: int
+    scope: Callable[[], Any] = contextlib.nullcontext
+    alone_at_each_step: bool = False
+
+
+@contextlib.contextmanager
+def placed(devices: str = "auto") -> Iterator[Placement]:
+    """What is built in the placement's scope, and trained within, runs on these devices.
+
+    Several devices each take their part of every batch and add up the gradients: on TensorFlow by
+    `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`.
+
+    Args:
+        devices: "auto" (all accelerators, else the CPU), "cpu", "gpu:0" or "gpu:0,1", "mirrored"
+            (all accelerators, or all logical CPUs, of which there must be several), or "tpu".
+
+    Raises:
+        UsageError: for devices that are not there, a TPU on TensorFlow, or a combination that
+            would silently run on one device.
+    """
+    kind, _, which = devices.partition(":")
+    if kind not in ("auto", "cpu", "gpu", "mirrored", "tpu") or (which and kind != "gpu"):
+        raise UsageError(
+            f"--devices takes auto, cpu, gpu:0, gpu:0,1, mirrored or tpu, not '{devices}'."
+        )
+    on_jax = keras.backend.backend() == "jax"
+    if kind == "tpu" and not on_jax:
+        raise UsageError(
+            "--devices tpu needs KERAS_BACKEND=jax: TensorFlow 2.19 was the last with TPU support."
+        )
+    names = chosen(kind, which, _jax_devices() if on_jax else _tensorflow_devices())
+    with _jax(names) if on_jax else _tensorflow(names) as placement:
+        yield placement
+
+
+def chosen(kind: str, which: str, there: dict[str, list[Any]]) -> list[Any]:
+    """
+    >>> chosen("gpu", "0,1", {"cpu": ["CPU:0"], "gpu": ["GPU:0", "GPU:1"]})
+    ['GPU:0', 'GPU:1']
+    >>> chosen("auto", "", {"cpu": ["CPU:0"], "gpu": []})
+    ['CPU:0']
+    """
+    fast = there.get("tpu") or there["gpu"]
+    if kind in ("gpu", "tpu") and not there.get(kind):
+        raise UsageError(f"--devices {kind}: there is no {kind.upper()} that the backend sees.")
+    if kind == "gpu":
+        numbers = [part.strip() for part in which.split(",")] if which else ["0"]
+        known = [str(number) for number in range(len(there["gpu"]))]
+        if not set(numbers) <= set(known) or len(set(numbers)) < len(numbers):
+            raise UsageError(f"--devices gpu:{which}: there are the GPUs {', '.join(known)}.")
+        return [there["gpu"][int(number)] for number in numbers]
+    if kind == "mirrored":
+        found = fast or there["cpu"]
+        if len(found) < 2:
+            raise UsageError("--devices mirrored needs two devices; there is one. Leave it out.")
+        return found
+    return there["cpu"][:1] if kind == "cpu" or not fast else fast
+
+
+def synchronise(network: keras.Model, replicas: int) -> None:
+    """Batch normalisation over the whole batch, as on one device, not over each replica's part."""
+    if replicas > 1 and keras.backend.backend() == "tensorflow":
+        for layer in network._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+
+
+def keep_first_batch(model: keras.Model) -> None:
+    """Stops `fit` from drawing a batch to build a model under a strategy: ours is built, and what
+    that batch comes from would shuffle once more than on one device."""
+    model._maybe_symbolic_build = lambda *_, **__: None
+
+
+def predicts_on_one(task: Any) -> None:
+    """Lets the task's models predict on one device: under a strategy, each replica would predict
+    the same batch, and their answers would come one after the other. Called out of its scope."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    for model in vars(task).values():
+        if isinstance(model, keras.Model):
+            model._distribute_strategy = tf.distribute.get_strategy()
+
+
+def check_batch(dataset: Any, replicas: int) -> None:
+    """
+    Raises:
+        UsageError: when a batch can't be divided evenly: its parts would weigh differently.
+    """
+    spec = getattr(dataset, "element_spec", None)
+    if replicas < 2 or spec is None:
+        return
+    size = keras.tree.flatten(spec)[0].shape[0]
+    if size is not None and size % replicas:
+        raise UsageError(
+            f"A batch of {size} can't be shared by {replicas} devices: use a multiple, such as "
+            f"--set batch_size={-(-size // replicas) * replicas}."
+        )
+
+
+def _tensorflow_devices() -> dict[str, list[str]]:
+    import tensorflow as tf
+
+    return {
+        kind: [f"{kind.upper()}:{i}" for i in range(len(tf.config.list_logical_devices(name)))]
+        for kind, name in (("cpu", "CPU"), ("gpu", "GPU"))
+    }
+
+
+def _jax_devices() -> dict[str, list[str]]:
+    import jax
+
+    there: dict[str, list[str]] = {"cpu": keras.distribution.list_devices("cpu"), "gpu": []}
+    if jax.default_backend() != "cpu":
+        there[jax.default_backend()] = keras.distribution.list_devices(jax.default_backend())
+    return there
+
+
+@contextlib.contextmanager
+def _tensorflow(names: list[str]) -> Iterator[Placement]:
+    import tensorflow as tf
+
+    if len(names) > 1:
+        strategy = tf.distribute.MirroredStrategy([f"/{name}" for name in names])
+        yield Placement(len(names), strategy.scope, alone_at_each_step=True)
+    else:
+        with tf.device(f"/{names[0]}"):
+            yield Placement(1)
+
+
+@contextlib.contextmanager
+def _jax(names: list[str]) -> Iterator[Placement]:
+    before = keras.distribution.distribution()
+    if len(names) > 1:
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+        )
+    try:
+        if len(names) == 1:
+            import jax
+
+            kind, number = names[0].split(":")
+            with jax.default_device(jax.devices(kind)[int(number)]):
+                yield Placement(1)
+        else:
+            yield Placement(len(names))
+    finally:
+        keras.distribution.set_distribution(before)
