@@ -1,11 +1,15 @@
 """Super-resolution of real photographs, with pixel, structural and perceptual losses.
 
-lossforge train recipes/srresnet.py
-lossforge train recipes/srresnet.py --loss "0.84*MultiScaleSSIM() + 0.16*MAE()"
-lossforge train recipes/srresnet.py --loss "MAE() + 0.1*Perceptual(weights='hed')"
-lossforge train recipes/srresnet.py --set scale=4 --set network=srresnet
-lossforge train recipes/srresnet.py --set data=div2k/bicubic_x4 --set scale=4
-lossforge train recipes/srresnet.py --set data=my_photographs --set jpeg=70 --set noise=5
+    lossforge train recipes/srresnet.py
+    lossforge train recipes/srresnet.py --loss "0.84*MultiScaleSSIM() + 0.16*MAE()"
+    lossforge train recipes/srresnet.py --loss "MAE() + 0.1*Perceptual(weights='hed')"
+    lossforge train recipes/srresnet.py --set scale=4 --set network=srresnet
+    lossforge train recipes/srresnet.py --set data=div2k/bicubic_x4 --set scale=4
+    lossforge train recipes/srresnet.py --set data=my_photographs --set jpeg=70 --set noise=5
+    lossforge search recipes/srresnet.py --score val_psnr,val_lpips:min
+
+`val_psnr_gain` is what the network adds to bicubic enlargement.
+The guide is docs/super_resolution.md.
 """
 
 import keras
