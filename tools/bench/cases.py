@@ -256,9 +256,9 @@ CASES = {
         agree=True,
     ),
     "ntxent_4096": Case(
-        "2 x 4096 views, chunk 512",
+        "2 x 4096 views, chunk 256",
         "none",
-        views(4096, lossforge.NTXent(chunk=512)),
+        views(4096, lossforge.NTXent(chunk=256)),
         "below 250 MB",
         lambda _speed, _lean, megabytes: megabytes < 250,
     ),
