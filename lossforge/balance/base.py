@@ -128,7 +128,7 @@ class BalanceState(keras.metrics.Metric):
             variable = self._slots[name]
             value = ops.cast(ops.stop_gradient(value), "float32")
             if keep_if is not None:
-                value = ops.where(keep_if, value, variable)
+                value = ops.where(keep_if, value, ops.convert_to_tensor(variable))
             variable.assign(value)
 
     def begin_epoch(self) -> None:

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from lossforge.callbacks.parameters import Parameter, find_parameter
-from lossforge.callbacks.scheduled import Scheduled
+from lossforge.callbacks.scheduled import ScheduleCarrier, Scheduled
 from lossforge.errors import UsageError
 from lossforge.losses.base import Loss
 from lossforge.schedules import Schedule
@@ -57,6 +57,7 @@ class Anneal(keras.callbacks.Callback):
         self.target = target
         self.schedule = schedule
         self._moved: list[tuple[Parameter, Any, Scheduled]] = []
+        self._carriers: list[ScheduleCarrier] = []
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
@@ -76,7 +77,8 @@ class Anneal(keras.callbacks.Callback):
         parameter.set(scheduled)
         self._moved.append((parameter, before, scheduled))
         if keras.backend.backend() == "jax":
-            self.model.lossforge_schedules = [s for _, _, s in self._moved]
+            self._carriers.append(ScheduleCarrier(scheduled))
+            self.model._metrics.append(self._carriers[-1])
 
     def on_train_batch_begin(self, batch, logs=None):
         if keras.backend.backend() == "jax":
@@ -93,7 +95,9 @@ class Anneal(keras.callbacks.Callback):
         """The loss keeps its last value as a plain number."""
         for parameter, _, scheduled in self._moved:
             parameter.set(float(ops.convert_to_numpy(scheduled.value)))
-        self._moved = []
+        kept = [m for m in self.model._metrics if all(m is not c for c in self._carriers)]
+        self.model._metrics[:] = kept
+        self._moved, self._carriers = [], []
         self.model.train_function = None
         self.model.test_function = None
 

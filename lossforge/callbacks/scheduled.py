@@ -40,3 +40,18 @@ class Scheduled(keras.Variable):
         """Sets the value for the step to come, where the graph does not do it."""
         if not self._in_graph:
             self.assign(float(self._schedule(int(ops.convert_to_numpy(self._iterations)))))
+
+
+class ScheduleCarrier(keras.metrics.Metric):
+    """Takes a Scheduled through JAX's compiled step, which sees the variables of metrics."""
+
+    def __init__(self, scheduled: Scheduled) -> None:
+        super().__init__(name="schedule")
+        self.scheduled = scheduled
+
+    def reset_state(self) -> None:
+        """A schedule has its own time."""
+
+    def result(self) -> dict[str, Any]:
+        """Nothing for the logs."""
+        return {}

@@ -13,7 +13,7 @@ from lossforge.balance.gradients.base import GradientBalance
 from lossforge.callbacks.balancing import attach
 from lossforge.callbacks.parameters import several_terms
 from lossforge.errors import UsageError
-from lossforge.losses.base import Loss, mean_over_replicas, replicas
+from lossforge.losses.base import Loss
 from lossforge.training.term_model import Readings, TermModel
 
 
@@ -25,8 +25,7 @@ class GradientBalancedModel(TermModel):
     term reaches (a head) takes that term's gradient. `weights/<term>` in the logs are the
     coefficients; `cosines/<a>/<b>` the mean cosine between two terms: below 0 they conflict.
 
-    It trains on TensorFlow, with loss scaling and under MirroredStrategy, where the Gramian is
-    that of the gradients over all replicas.
+    It trains on TensorFlow and one device.
 
     >>> import lossforge
     >>> inputs = keras.Input((4,))
@@ -50,7 +49,8 @@ class GradientBalancedModel(TermModel):
 
     Raises:
         UsageError: for a Balance on values (use `callbacks.Balancing`), fewer than two terms, a
-            layer that no two terms share, or another backend than TensorFlow.
+            layer that no two terms share, another backend than TensorFlow, or several
+            replicas.
     """
 
     def __init__(
@@ -91,6 +91,11 @@ class GradientBalancedModel(TermModel):
                 "GradientBalancedModel trains with KERAS_BACKEND=tensorflow, not "
                 f"'{keras.backend.backend()}'; Balances on values work on both."
             )
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise UsageError(
+                "GradientBalancedModel trains on one device, not under a tf.distribute strategy; "
+                "Balances on values do."
+            )
         super().compile(*args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -110,12 +115,12 @@ class GradientBalancedModel(TermModel):
         of_terms = [tape.gradient(value, variables) for value in scaled]
         of_rest = tape.gradient(rest, variables) if self.losses else [None] * len(variables)
         del tape
-        values = mean_over_replicas(ops.stack(list(seen.values())) * replicas())
-        gradients = self._combined(variables, _over_replicas(of_terms), values)
+        values = ops.stack(list(seen.values()))
+        gradients = self._combined(variables, of_terms, values)
         self.optimizer.apply(
             [_plus(g, r) for g, r in zip(gradients, of_rest, strict=True)], variables
         )
-        self._loss_tracker.update_state(loss * replicas(), sample_weight=tf.shape(values)[0])
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(values)[0])
         return self.compute_metrics(x, y, outputs, sample_weight)
 
     def _combined(self, variables: list, of_terms: list[list], values: Any) -> list:
@@ -136,10 +141,10 @@ class GradientBalancedModel(TermModel):
             elif len(terms) > 1 and hasattr(self.balance, "direction"):
                 zero = ops.zeros_like(variables[number])
                 stacked = ops.stack([terms.get(k, zero) for k in range(len(each))])
-                total = self.balance.direction(stacked, number, state) / replicas()
+                total = self.balance.direction(stacked, number, state)
             else:
                 weight = coefficients if len(terms) > 1 else own
-                total = sum(weight[k] * g for k, g in terms.items()) / replicas()
+                total = sum(weight[k] * g for k, g in terms.items())
             gradients.append(total)
         return gradients
 
@@ -186,14 +191,3 @@ class GradientBalancedModel(TermModel):
 
 def _plus(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
-
-
-def _over_replicas(of_terms: list[list]) -> list[list]:
-    """Each gradient summed over replicas, so that all solve the same problem."""
-    if replicas() == 1.0:
-        return of_terms
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    total = lambda g: g if g is None else context.all_reduce(tf.distribute.ReduceOp.SUM, g)  # noqa: E731
-    return [[total(g) for g in gradients] for gradients in of_terms]
