@@ -145,6 +145,7 @@ def test_09_circle_holds_its_weights_constant():
     assert np.abs(ours - like_the_peer).max() > 1e-3 and cosine > held
 
 
+@on_tensorflow
 def test_10_poisson_mape_and_cosine_are_finite_where_peers_are_not():
     assert np.isnan(float(keras.losses.Poisson()([[1.0]], [[-0.5]])))
     assert finite(values_of(lossforge.Poisson(log_input=True), [[1.0]], np.array([[-0.5]])))
