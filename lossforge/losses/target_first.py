@@ -23,8 +23,9 @@ class TargetFirst(Loss):
     Source: He et al. 2020, Momentum Contrast, algorithm 1 (labels of zeros).
 
     >>> import lossforge
-    >>> float(TargetFirst(lossforge.CrossEntropy())([7], [[1.0, 0.0, 0.0]]))
-    0.0
+    >>> loss = TargetFirst(lossforge.CrossEntropy())([7], [[0.5, 0.25, 0.25]])
+    >>> round(float(loss), 4)
+    0.6931
 
     Args:
         loss: a lossforge Loss of class ids, such as CrossEntropy or ArcFace.

@@ -11,7 +11,7 @@ from lossforge.losses import LOSSES
 from lossforge.metrics.verification import pair_similarities, tar_at_far
 from lossforge.monitor.projector import write_projector
 from lossforge.recipe import load_recipe
-from lossforge.search import space
+from lossforge.search.derived_space import DerivedSpace, candidates
 from lossforge.tasks.embedding import Embedding, small_backbone
 from lossforge.tasks.embedding_pictures import embedding_map, hardest_confusions
 from lossforge.training.export import _served, compare
@@ -59,11 +59,13 @@ def test_a_head_that_no_loss_reads_is_not_trained(recipe, data):
 
 def test_the_search_chooses_between_the_two_ways_by_the_loss(recipe, data):
     task = recipe.task(data)
-    fitting = space.candidates(task.slots, {})["embedding"]
+    found = candidates(task.slots, {})
+    fitting = found["embedding"]
     kinds = {kind for name in fitting for kind in LOSSES[name].kinds}
     assert {"embedding", "cosine_logits", "cosine_logits_and_length"} <= kinds
-    assert set(space.candidates(task.slots, recipe.candidates)["embedding"]) <= set(fitting)
-    assert space.parameters_of(fit_slots(recipe, task.slots, {}), {"embedding": fitting})
+    assert set(candidates(task.slots, recipe.candidates)["embedding"]) <= set(fitting)
+    space = DerivedSpace(task.slots, found)
+    assert space.parameters_of(fit_slots(recipe, task.slots, {}))
 
 
 @pytest.fixture(scope="module")
