@@ -65,7 +65,7 @@ class Embedding:
         features = keras.layers.Activation("linear", dtype="float32", name="features")(
             backbone.output
         )
-        # Long directions turn slowly under Adam; short ones learnt less in trial runs.
+        # Adam turns long directions more slowly than short ones.
         long = keras.initializers.RandomNormal(stddev=0.25)
         self.head = CosineHead(num_classes, centres, length=True, initializer=long, name="head")
         embedding = UnitLength(name="embedding")(features)

@@ -117,7 +117,8 @@ def by_fit(formula, training, x, ids, seen):
     return network.predict(seen, verbose=0, batch_size=len(seen))
 
 
-def accuracies_agree(trees, steps):
+def gaps_to_fit(trees, steps):
+    """For each formula, how far the accuracies of a population and of `fit` lie apart."""
     x, ids = digits()
     training = Training(steps=steps)
     found = train_population(
@@ -128,14 +129,17 @@ def accuracies_agree(trees, steps):
         [x],
         training,
     )[0]
+    gaps = []
     for tree, ours in zip(trees, found, strict=True):
         fitted = by_fit(text(tree), training, x[:1200], ids[:1200], x)
         right = [(outputs.argmax(-1) == ids).mean() for outputs in (ours, fitted)]
-        assert abs(right[0] - right[1]) <= 1e-3, (text(tree), right)
+        gaps.append(abs(right[0] - right[1]))
+    return np.array(gaps)
 
 
 def test_a_population_ends_where_fit_ends():
-    accuracies_agree([read(f, {}, ("y", "p")) for f in CLASSIFIERS[:2]], steps=60)
+    gaps = gaps_to_fit([read(f, {}, ("y", "p")) for f in CLASSIFIERS[:2]], steps=60)
+    assert np.all(gaps <= 1e-3), gaps
 
 
 def test_a_formula_trains_the_same_alone_and_among_others():
