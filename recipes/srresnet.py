@@ -6,7 +6,7 @@
     lossforge train recipes/srresnet.py --set scale=4 --set network=srresnet
     lossforge train recipes/srresnet.py --set data=div2k/bicubic_x4 --set scale=4
     lossforge train recipes/srresnet.py --set data=my_photographs --set jpeg=70 --set noise=5
-    lossforge search recipes/srresnet.py --score val_psnr,val_lpips:min
+    lossforge search recipes/srresnet.py --score val_psnr,val_lpips
 
 `val_psnr_gain` is what the network adds to bicubic enlargement.
 The guide is docs/super_resolution.md.

@@ -59,7 +59,7 @@ from lossforge.errors import UsageError
 @click.option(
     "--score",
     metavar="METRIC",
-    help="A validation metric other than the recipe's; 'a,b:min' searches the front of several.",
+    help="A validation metric other than the recipe's; 'a,b:min' is the front of several.",
 )
 @click.option(
     "--guard",

@@ -81,9 +81,11 @@ class Objective:
 def objectives(scores: str, own: str, direction: str) -> list[Objective]:
     """The objectives of "a,b:min".
 
-    The recipe's own score has the recipe's direction; others are maximized unless they end in
-    `:min`.
+    The recipe's own score has the recipe's direction. Others say theirs (`:min`, `:max`), or are
+    minimized if they are distances or errors by name, else maximized.
 
+    >>> objectives("val_psnr,val_lpips", "val_psnr", "maximize")[1].maximize
+    False
     >>> objectives("val_AP50,val_seconds:min", "val_AP50", "maximize")[1]
     Objective(metric='val_seconds', maximize=False)
     """
@@ -92,9 +94,19 @@ def objectives(scores: str, own: str, direction: str) -> list[Objective]:
         metric, _, way = text.strip().partition(":")
         if way not in ("", "min", "max") or not metric:
             raise UsageError(f"--score takes metrics such as val_AP50 or val_error:min, got {text}")
-        maximize = way == "max" if way else metric != own or direction == "maximize"
+        if way:
+            maximize = way == "max"
+        elif metric == own:
+            maximize = direction == "maximize"
+        else:
+            maximize = not _less_is_better(metric)
         found.append(Objective(metric, maximize))
     return found
+
+
+def _less_is_better(metric: str) -> bool:
+    name = metric.removeprefix("val_")
+    return name in ("lpips", "gmsd", "fid", "kid", "eer") or name.endswith(("error", "seconds"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,7 @@ def forge(
         model: whose outputs are one tensor, or a dict of tensors.
         losses: a Loss for each output that is trained, by its name, or one Loss.
         balance: a Balance or its text. One that needs gradients makes a `GradientBalancedModel`;
-            for one on values pass `callbacks.Balancing(balance)` to `fit` too (see below).
+            for one on values pass `callbacks.Balancing(balance)` to `fit` too.
         shared: for a Balance on gradients: layers whose weights count; see there.
 
     Raises:
