@@ -11,6 +11,9 @@ from lossforge.cli import options
 from lossforge.errors import UsageError
 
 
+GATE_FROM = 24
+
+
 @click.command("search")
 @click.argument("recipe")
 @click.option(
@@ -70,9 +73,9 @@ from lossforge.errors import UsageError
 )
 @click.option(
     "--gate/--no-gate",
-    default=True,
-    show_default=True,
-    help="First see with a few named losses whether the loss matters here (from 8 trials on).",
+    default=None,
+    help="First see with a few named losses whether the loss matters here.  [default: from 24 "
+    "trials on, where the gate costs less than half of them]",
 )
 @click.option("--anyway", is_flag=True, help="Search even where the gate sees no headroom.")
 @click.option(
@@ -95,9 +98,10 @@ def command(
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
-    The same command again goes on where it was left, also after Ctrl-C or a crash. First a gate
-    trains a few named losses on a few seeds: where none beats the recipe's own beyond noise, a
-    search would only find luck, and nothing is searched without --anyway.
+    The same command again goes on where it was left, also after Ctrl-C or a crash. A larger
+    search begins with a gate, which trains a few named losses on a few seeds: where none beats the
+    recipe's own beyond noise, a search would only find luck, and nothing is searched without
+    --anyway.
 
     \b
     lossforge search recipes/retinanet.py
@@ -156,7 +160,7 @@ def command(
 
         try_all(plan)
         return
-    if gate and trials >= 8:
+    if trials >= GATE_FROM if gate is None else gate:
         from lossforge.search.gate import gate as headroom_gate
 
         found = headroom_gate(plan)
