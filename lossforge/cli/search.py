@@ -10,7 +10,6 @@ import click
 from lossforge.cli import options
 from lossforge.errors import UsageError
 
-
 GATE_FROM = 24
 
 
@@ -75,7 +74,7 @@ GATE_FROM = 24
     "--gate/--no-gate",
     default=None,
     help="First see with a few named losses whether the loss matters here.  [default: from 24 "
-    "trials on, where the gate costs less than half of them]",
+    "trials on, where it is at most half of the search]",
 )
 @click.option("--anyway", is_flag=True, help="Search even where the gate sees no headroom.")
 @click.option(
