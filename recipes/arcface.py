@@ -1,10 +1,10 @@
 """Recognition by margin softmax: a head with one direction an identity, as for faces.
 
-lossforge train recipes/triplet.py
-lossforge train recipes/triplet.py --loss "SupCon(temperature=0.1)"
-lossforge train recipes/triplet.py --loss "ArcFace(margin=0.2, scale=16.0)"
-lossforge train recipes/triplet.py --set data=my_folder --set image_size=64
-lossforge search recipes/triplet.py --trials 12
+lossforge train recipes/arcface.py
+lossforge train recipes/arcface.py --loss "CosFace(margin=0.2, scale=16.0)"
+lossforge train recipes/arcface.py --set centres=3
+lossforge train recipes/arcface.py --set data=my_folder --set image_size=64
+lossforge search recipes/arcface.py --trials 12
 """
 
 import keras
@@ -48,6 +48,7 @@ def recipe(
             far=far,
         ),
         losses={"embedding": "ArcFace(margin=0.2, scale=16.0)"},
+        candidates={"embedding": ("ArcFace", "CosFace", "ProxyAnchor", "AdaFace", "SupCon")},
         score="val_recall@1",
         epochs=epochs,
         optimizer=optimizer,

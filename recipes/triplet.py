@@ -48,6 +48,9 @@ def recipe(
             far=far,
         ),
         losses={"embedding": "Triplet(margin=0.2)"},
+        candidates={
+            "embedding": ("Triplet", "SupCon", "MultiSimilarity", "Circle", "Contrastive", "NCA")
+        },
         score="val_recall@1",
         epochs=epochs,
         optimizer=optimizer,
