@@ -14,7 +14,7 @@ from lossforge.search.compare import Progress
 from lossforge.search.comparison import comparison_of
 from lossforge.search.headroom import Headroom, headroom
 from lossforge.search.plan import Plan, objectives
-from lossforge.search.storage import only_search
+from lossforge.search.storage import only_search, open_storage
 from lossforge.search.trainings import Setup, Trainings
 
 GATE = "gate.json"
@@ -45,6 +45,7 @@ def gate(plan: Plan, console: Console | None = None) -> Headroom:
     )
     console.print("gate: a few named losses first, to see whether the loss matters here")
     with only_search(directory):
+        open_storage(plan.storage, directory)  # a wrong storage shows before anything is trained
         trainings = Trainings(setup, range(plan.seed, plan.seed + SEEDS))
         trainings.tell = Progress(trainings, console)
         trainings.run()

@@ -1,5 +1,6 @@
 """Features of networks, and what the conformance kit cannot see of the losses on them."""
 
+import importlib.util
 import io
 import pickle
 
@@ -128,6 +129,13 @@ def test_targets_may_be_encoded_once_and_features_shared(name):
     np.testing.assert_allclose(float(loss(loss.encode(y), maps)), expected, rtol=1e-5)
 
 
+needs_lpips = pytest.mark.skipif(
+    importlib.util.find_spec("lpips") is None,
+    reason="pip install --no-deps lpips: its wheel asks for PyTorch, so no extra can have it",
+)
+
+
+@needs_lpips
 def test_lpips_heads_are_the_authors_and_nothing_else_is_unpickled():
     heads = trained_heads()
     assert [len(h) for h in heads] == [64, 128, 256, 512, 512]
@@ -138,6 +146,7 @@ def test_lpips_heads_are_the_authors_and_nothing_else_is_unpickled():
         perceptual.LPIPS(layers=["block1_conv1"], weights=None, heads="lpips")
 
 
+@needs_lpips
 def test_lpips_with_trained_heads_is_the_papers_sum():
     """Feature maps of one network; normalisation, heads and means written out here."""
     loss = perceptual.LPIPS(weights="hed", heads="lpips", reduction=None)

@@ -19,6 +19,7 @@ from lossforge.tasks.upscalers.rrdb import rrdb
 from lossforge.tasks.upscalers.sub_pixel import SubPixel
 from lossforge.training.train import train
 
+pytestmark = pytest.mark.filterwarnings("ignore:LPIPS is not measured")
 SMALL = {"train_patches": 640, "batch_size": 8, "patch_size": 32, "epochs": 1}
 
 

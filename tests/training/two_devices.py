@@ -4,21 +4,28 @@ import json
 import os
 import sys
 
-path, devices, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
-if os.environ.get("KERAS_BACKEND") != "jax":
-    import tensorflow as tf
 
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+def main(path: str, devices: str, settings: str) -> None:
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    if os.environ.get("KERAS_BACKEND") != "jax":
+        import tensorflow as tf
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
 
-from lossforge.recipe import load_recipe  # noqa: E402
-from lossforge.training.train import train  # noqa: E402
+    import keras
+    import numpy as np
 
-outcome = train(load_recipe(path, settings), devices=devices, epochs=1)
-weights = [keras.ops.convert_to_numpy(w) for w in outcome.task.network.weights]
-sizes = [float(np.abs(w).mean()) for w in weights]
-print("RESULT", json.dumps({"metrics": outcome.metrics, "weights": sizes}))
+    from lossforge.recipe import load_recipe
+    from lossforge.training.train import train
+
+    outcome = train(load_recipe(path, json.loads(settings)), devices=devices, epochs=1)
+    weights = [keras.ops.convert_to_numpy(w) for w in outcome.task.network.weights]
+    sizes = [float(np.abs(w).mean()) for w in weights]
+    print("RESULT", json.dumps({"metrics": outcome.metrics, "weights": sizes}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -158,7 +158,7 @@ def overlap(y: Any, p: Any) -> Any:
     it reaches y at p = y, where the product does not (Wang et al. 2023, Jaccard Metric Losses).
     """
     slack = 1.0 + 4.0 * _epsilon(y)  # p = y = 1 is on the side of p, p = y = 0 on that of y
-    return ops.where(p < slack * y, p, y)
+    return ops.where(p >= slack * y, y, p)  # so that a p of NaN stays
 
 
 def divide(a: Any, b: Any) -> Any:
