@@ -65,14 +65,20 @@ def small_retinanet(num_classes: int, image_size: int = 96, width: int = 16) -> 
 
 def _convolution(x, filters: int, stride: int = 1, kernel: int = 3):
     x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = _normalised(x)
     return layers.Activation("relu")(x)
+
+
+def _normalised(x):
+    """By the whole batch on several devices: JAX's is whole anyway, TensorFlow's must be told."""
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    return layers.BatchNormalization(momentum=0.9, synchronized=on_tensorflow)(x)
 
 
 def _residual(x):
     y = _convolution(x, x.shape[-1])
     y = layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False)(y)
-    y = layers.BatchNormalization(momentum=0.9)(y)
+    y = _normalised(y)
     return layers.Activation("relu")(layers.Add()([x, y]))
 
 
