@@ -107,6 +107,7 @@ class Formula(Loss):
     """
 
     open_arguments = True
+    memory = "O(B), O(B^2) for embeddings"
     minimum = None
     kinds = ("multiclass", "binary", "multilabel", *TASKS[3:])
     source = "Its own formula; operators as in Liu et al. 2021, Loss Function Discovery"
