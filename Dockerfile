@@ -2,8 +2,8 @@
 #
 #     docker build -t lossforge .                                                          (CPU)
 #     docker build -t lossforge:gpu --build-arg EXTRA=cuda .                               (NVIDIA GPU)
-#     docker run --rm -v "$PWD:/work" lossforge lossforge train recipes/retinanet.py
-#     docker run --rm --gpus all -v "$PWD:/work" lossforge:gpu lossforge doctor
+#     docker run --rm -v "$PWD:/project" lossforge lossforge train recipes/retinanet.py
+#     docker run --rm --gpus all -v "$PWD:/project" lossforge:gpu lossforge doctor
 #
 # CUDA comes with TensorFlow's own packages, so both are built on the same base; BASE may name
 # another image that has Python 3.10 or newer.
@@ -21,9 +21,9 @@ RUN pip install ".[onnx,litert,openvino,postgresql]" \
     && if [ "$EXTRA" = cuda ]; then pip install "tensorflow[and-cuda]"; fi \
     && rm -rf /src
 
-RUN useradd --create-home forge && mkdir -p /data /work && chown forge /data /work
+RUN useradd --create-home forge && mkdir -p /data /project && chown forge /data /project
 USER forge
-WORKDIR /work
+WORKDIR /project
 VOLUME /data
 EXPOSE 6006
 CMD ["lossforge", "--help"]
