@@ -240,9 +240,11 @@ def _loss(node: ast.expr) -> Any:
         raise RecipeError(
             f"'{ast.unparse(node)[:80]}' is not a loss; write it like 'Focal(gamma=1.5)'."
         )
-    if any(keyword.arg is None for keyword in node.keywords):
-        raise RecipeError("A loss takes arguments by name; '**' is not read.")
-    arguments = {keyword.arg: _argument(keyword.value) for keyword in node.keywords}
+    arguments = {}
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise RecipeError("A loss takes arguments by name; '**' is not read.")
+        arguments[keyword.arg] = _argument(keyword.value)
     return _build(_class(node.func.id), *map(_argument, node.args), **arguments)
 
 
@@ -274,7 +276,7 @@ def _class(name: str) -> type:
     return known[name]
 
 
-def _build(cls: type, *arguments: Any, **named: Any) -> Any:
+def _build(cls: type[Any], *arguments: Any, **named: Any) -> Any:
     from lossforge.losses.base import Loss, argument_names
 
     is_loss = issubclass(cls, Loss)
@@ -332,7 +334,7 @@ def _call(loss: Any) -> str:
 
 def _required(cls: type) -> list[str]:
     """The arguments without a default, which text gives by place."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = inspect.signature(cls).parameters.values()
     empty = inspect.Parameter.empty
     return [p.name for p in parameters if p.default is empty and p.kind is p.POSITIONAL_OR_KEYWORD]
 

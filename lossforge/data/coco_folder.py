@@ -69,8 +69,8 @@ def _annotation_files(folder: Path) -> dict[str, Path]:
     single = [*folder.glob("*.json"), *folder.glob("annotations/*.json")]
     if len(single) == 1:
         return {"train": single[0]}
-    found = ", ".join(sorted(str(f.relative_to(folder)) for f in single)) or "no .json"
-    raise RecipeError(f"data={folder}: no COCO layout found ({found}); {LAYOUTS}")
+    names = ", ".join(sorted(str(f.relative_to(folder)) for f in single)) or "no .json"
+    raise RecipeError(f"data={folder}: no COCO layout found ({names}); {LAYOUTS}")
 
 
 def _parse(path: Path) -> dict:

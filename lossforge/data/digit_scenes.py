@@ -159,7 +159,7 @@ def split_digits() -> dict[str, np.ndarray]:
     """
     _, classes = _digits()
     rng = np.random.default_rng(0)
-    parts = {split: [] for split in SPLITS}
+    parts: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     for label in range(10):
         rows = rng.permutation(np.flatnonzero(classes == label))
         cuts = np.round(np.cumsum(DIGIT_SHARES[:-1]) * len(rows)).astype(int)

@@ -60,7 +60,7 @@ def named_builder(
 
 
 def prepared(
-    make: Callable[[os.PathLike], tfds.core.DatasetBuilder], data_dir: str | os.PathLike
+    make: Callable[[str | os.PathLike], tfds.core.DatasetBuilder], data_dir: str | os.PathLike
 ) -> tfds.core.DatasetBuilder:
     """`make(data_dir)`, its files written once.
 

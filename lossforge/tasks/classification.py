@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Classification:
         archive.write_out(str(path), verbose=False)
 
 
-def scores_of(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Mapping[str, float]:
+def scores_of(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict[str, float]:
     """Accuracy, balanced accuracy, and calibration error with bins of equal width.
 
     Source of the last: Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3.
