@@ -68,7 +68,7 @@ def {function}(y_true, y_pred{arguments}):
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name")
-@click.option("--kind", required=True, help="Of the tensors that it reads, see lossforge/kinds.py.")
+@click.option("--kind", required=True, help="Of the tensors that it reads, see lossforge/kinds/.")
 @click.option("--family", required=True, help="A folder of lossforge/losses.")
 @click.option(
     "--root",

@@ -78,7 +78,7 @@ def page() -> str:
         "# Losses\n\nWritten by `tools/docs/losses.py` from the classes. "
         "`lossforge show NAME` says more.\n"
         "What the field has and where it is here: [coverage.md](coverage.md).\n",
-        f"\n{total} losses; what each reads is in `lossforge/kinds.py`.\n",
+        f"\n{total} losses; what each reads is in `lossforge/kinds/`.\n",
     ]
     for family, classes in losses.items():
         lines = [f"\n## {TITLES[family]}\n", "| loss | what it does | reads | source |"]
