@@ -19,7 +19,10 @@ REFRESH = 20.0  # seconds
     "--port", type=click.IntRange(0, 65535), default=6006, show_default=True, help="0: a free one."
 )
 @click.option("--host", default="localhost", show_default=True, help="0.0.0.0: every network.")
-def command(directory, port, host) -> None:
+@click.option(
+    "--storage", metavar="URL", help="Where the study is, when it is not in its directory."
+)
+def command(directory, port, host, storage) -> None:
     """Start TensorBoard on a run, a directory of runs, or a study.  [default: runs]
 
     Scalars and Custom Scalars show the terms in training and validation, Images what the task has
@@ -29,12 +32,13 @@ def command(directory, port, host) -> None:
     lossforge tensorboard runs/retinanet-20260101-120000
     lossforge tensorboard runs
     lossforge tensorboard studies/retinanet-3f9a1c --port 6007
+    lossforge tensorboard studies/shared --storage postgresql+psycopg://user@host/losses
     """
     path, board = Path(directory), None
-    if (path / "journal.log").is_file():
+    if storage or (path / "journal.log").is_file():
         with options.quiet_start():
             from lossforge.monitor.study_board import board_of
-        board = board_of(path)
+        board = board_of(path, storage)
         click.echo(f"{board.update()} trials of {path.name}")
         path = board.path
     logs = log_directory(path)

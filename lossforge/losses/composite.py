@@ -96,22 +96,28 @@ class Composite(Loss):
         return total, {n: slopes[i] * self.weight(n) for i, n in enumerate(values)}
 
     def reweigh(self, weights: Any) -> None:
-        """Other (K,) effective weights for what `show` is about to show."""
-        self._seen = {n: (v, weights[i]) for i, (n, (v, _)) in enumerate(self._seen.items())}
+        """Other (K,) factors of the weighted terms for what `show` is about to show."""
+        self._seen = {
+            n: (v, weights[i] * self.weight(n)) for i, (n, (v, _)) in enumerate(self._seen.items())
+        }
 
-    def show(self, outer: Any = 1.0, whole: Any = None) -> None:
-        """Gives the trackers each term's value, its weight in the root's total, and its share."""
-        if whole is None:
-            whole = sum(ops.abs(value * weight) for value, weight in self._seen.values())
+    def show(self, outer: Any = 1.0, whole: Any = 1.0) -> None:
+        """Gives the trackers each term's value, its weight in the root's total, and its share.
+
+        Args:
+            outer: the weight of this Composite in the root's total.
+            whole: its share of the root's total, which its terms divide among them.
+        """
+        sizes = {name: ops.abs(value * weight) for name, (value, weight) in self._seen.items()}
+        scale = ops.divide_no_nan(whole, sum(sizes.values()))
         for name, (value, weight) in self._seen.items():
-            weight = outer * weight
-            share = ops.divide_no_nan(ops.abs(value * weight), whole)
+            weight, share = outer * weight, scale * sizes[name]
             shown = {"terms": value * replicas(), "weights": weight, "shares": share}
             for what, number in shown.items():
                 if f"{what}/{name}" in self.trackers:
                     self.trackers[f"{what}/{name}"].update_state(ops.stop_gradient(number))
             if isinstance(self.losses[name], Composite):
-                self.losses[name].show(weight, whole)
+                self.losses[name].show(weight, share)
         self._seen = {}  # tensors of a graph are not kept beyond it
 
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):

@@ -59,10 +59,10 @@ class GlobalBatch(Loss):
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):
         count = replicas()
         if count == 1.0 or not in_a_replica():
-            return super().weighted_values(y_true, y_pred, sample_weight, mask)
+            return self.loss.weighted_values(y_true, y_pred, sample_weight, mask)
         weight, mask = self._weight(sample_weight, mask)
         y_true, y_pred, weight, mask = gathered((y_true, y_pred, weight, mask))
-        values, divisor = super().weighted_values(y_true, y_pred, weight, mask)
+        values, divisor = self.loss.weighted_values(y_true, y_pred, weight, mask)
         # `reduce` divides by the number of replicas, whose gradients are summed.
         return own_part(values), divisor / count
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lossforge.run import write_atomically
+from lossforge.search.plan import Plan
 from lossforge.search.study import is_baseline, objectives_of, pareto_front, ranked
 
 BEST, REPORT = "best_loss.yaml", "report.md"
@@ -73,6 +75,18 @@ def stopped(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=states)
 
 
+def train_command(study: optuna.Study, directory: Path, recipe: str) -> str:
+    """Trains the best loss as the search did: on its data, for its epochs, in its precision."""
+    parts = ["lossforge", "train", recipe, "--loss", str(directory / BEST)]
+    if "plan" in study.user_attrs:
+        plan = Plan.from_text(study.user_attrs["plan"])
+        for name, value in plan.settings.items():
+            parts += ["--set", f"{name}={value}"]
+        parts += ["--epochs", str(plan.epochs)] if plan.epochs else []
+        parts += ["--precision", plan.precision]
+    return shlex.join(parts)
+
+
 def write(study: optuna.Study, directory: Path, recipe: str) -> None:
     """Writes best_loss.yaml and report.md."""
     best, score = ranked(study)[0], score_of(study)
@@ -84,7 +98,7 @@ def write(study: optuna.Study, directory: Path, recipe: str) -> None:
         for number, value, difference, text in rows(study, count=10)
     ]
     lines += ["", f"The best loss is in `{BEST}`:", ""]
-    lines += [f"    lossforge train {recipe} --loss {directory / BEST}", ""]
+    lines += [f"    {train_command(study, directory, recipe)}", ""]
     if stopped(study):
         lines += ["## Trials that did not complete", "", "| trial | state | reason | losses |"]
         lines += ["|---|---|---|---|"]

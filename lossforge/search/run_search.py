@@ -159,7 +159,8 @@ def remember(found: optuna.Study, plan: Plan, described: dict[str, Any]) -> None
             )
         check_same(found.study_name, known["space"], described["space"])
         return
-    shared = dataclasses.replace(plan, storage=None)  # it may hold a password
+    # Without the storage, which may hold a password; "auto" is settled, for later trainings too.
+    shared = dataclasses.replace(plan, storage=None, precision=described["precision"])
     found.set_user_attr("space", described["space"])
     found.set_user_attr("plan", shared.as_text())
     found.set_user_attr("recipe_name", described["recipe"])

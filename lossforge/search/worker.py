@@ -52,8 +52,10 @@ class _Trainer:
         from lossforge.search.plan import objectives, read_guard
         from lossforge.search.space import read_space
         from lossforge.search.study import open_study
+        from lossforge.training.precision import set_precision
         from lossforge.training.train import fit_slots
 
+        precision = set_precision(plan.precision)
         self.connection, self.plan = connection, plan
         self.recipe = recipe = load_recipe(plan.recipe, plan.settings)
         self.objectives = objectives(plan.score or recipe.score, recipe.score, recipe.direction)
@@ -77,6 +79,7 @@ class _Trainer:
             "losses": dict(recipe.losses),
             "objectives": [[o.metric, o.maximize] for o in self.objectives],
             "epochs": plan.epochs or recipe.epochs,
+            "precision": precision,
             "versions": _versions(),
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from lossforge.errors import UsageError
 from lossforge.heads.memories import CrossBatchMemory
 from lossforge.losses.base import Loss
 from lossforge.losses.composite import Composite
@@ -35,6 +36,15 @@ class CrossBatchModel(TermModel):
         ]
         for memory in self.memories:
             memory.build([network.output["embedding"].shape, (None,)])
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if on_tensorflow and self.distribute_strategy.num_replicas_in_sync > 1:
+            raise UsageError(
+                "A memory of past batches trains on one device: under a tf.distribute strategy "
+                "each replica would remember its own. Use --set memory=0, or --devices gpu:0."
+            )
+        super().compile(*args, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         reading = self._read(y, y_pred)[self._read_slot]["embedding"]

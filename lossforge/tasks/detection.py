@@ -96,7 +96,7 @@ class Detection:
         real, sure = truth["labels"] >= 0, found["scores"] >= SURE
         classes = found["classes"][sure]
         texts = [
-            f"{self.class_names[c]} {score:.2f}"
+            f"{self.class_names[c]}: {score:.2f}"
             for c, score in zip(classes, found["scores"][sure], strict=True)
         ]
         boxes = np.concatenate([truth["boxes"][real], found["boxes"][sure]])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 
 from lossforge.errors import UsageError
+from lossforge.losses.base import Loss
+from lossforge.losses.composite import Composite
+from lossforge.losses.global_batch import GlobalBatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +81,40 @@ def chosen(kind: str, which: str, there: dict[str, list[Any]]) -> list[Any]:
     return there["cpu"][:1] if kind == "cpu" or not fast else fast
 
 
-def synchronise(network: keras.Model, replicas: int) -> None:
+def synchronise(task: Any, replicas: int) -> None:
     """Batch normalisation over the whole batch, as on one device, not over each replica's part."""
     if replicas > 1 and keras.backend.backend() == "tensorflow":
-        for layer in network._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = True
+        for model in models_of(task):
+            for layer in model._flatten_layers():
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.synchronized = True
+
+
+def whole_batch(losses: Mapping[str, Loss], replicas: int) -> dict[str, Loss]:
+    """Losses that compare the examples of a batch, over the batches of all replicas together.
+
+    On JAX, and on one device, they see the whole batch as they are.
+
+    Raises:
+        UsageError: for such a loss on a critic's scores, which do not pass through one loss.
+    """
+    if replicas < 2 or keras.backend.backend() != "tensorflow":
+        return dict(losses)
+    return {name: _gathering(loss) for name, loss in losses.items()}
+
+
+def _gathering(loss: Loss) -> Loss:
+    if isinstance(loss, Composite):
+        terms = {n: (loss.weights[n], _gathering(term)) for n, term in loss.losses.items()}
+        return Composite(terms, name=loss.name)
+    if not loss.batch_coupled or isinstance(loss, GlobalBatch):
+        return loss
+    if any(kind.startswith("critic") for kind in loss.kinds):
+        raise UsageError(
+            f"{type(loss).__name__} compares the scores of a batch: train it on one device, or "
+            "choose a critic's loss of one score at a time, such as NonSaturatingGAN()."
+        )
+    return GlobalBatch(loss, name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
 
 
 def keep_first_batch(model: keras.Model) -> None:
@@ -99,9 +130,13 @@ def predicts_on_one(task: Any) -> None:
         return
     import tensorflow as tf
 
-    for model in vars(task).values():
-        if isinstance(model, keras.Model):
-            model._distribute_strategy = tf.distribute.get_strategy()
+    for model in models_of(task):
+        model._distribute_strategy = tf.distribute.get_strategy()
+
+
+def models_of(task: Any) -> list[keras.Model]:
+    """The task's network, and what it has beside it: an encoder, a discriminator."""
+    return [value for value in vars(task).values() if isinstance(value, keras.Model)]
 
 
 def check_batch(dataset: Any, replicas: int) -> None:

@@ -24,6 +24,7 @@ from lossforge.training.devices import (
     placed,
     predicts_on_one,
     synchronise,
+    whole_batch,
 )
 from lossforge.training.gradient_balanced_model import GradientBalancedModel
 from lossforge.training.precision import set_precision
@@ -105,8 +106,9 @@ def train(
         check_batch(data.train, placement.count)
         with placement.scope():
             task = recipe.task(data)
-            synchronise(task.network, placement.count)
-            model = model_of(task, fit_slots(recipe, task.slots, losses or {}), balance)
+            synchronise(task, placement.count)
+            fitting = fit_slots(recipe, task.slots, losses or {})
+            model = model_of(task, whole_batch(fitting, placement.count), balance)
             if placement.alone_at_each_step:
                 at_once = 1
             model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)

@@ -140,7 +140,8 @@ def _finish(run: Run, recipe: Recipe, data: Any, outcome: Outcome) -> None:
     if hasattr(outcome.task, "final_pictures"):
         _save_pictures(run.path / files.PICTURES, outcome.task.final_pictures(data.validation))
     if hasattr(outcome.task, "points"):
-        write_projector(run.path / files.LOGS, *outcome.task.points(data.validation))
+        # TensorBoard looks for points where a run has event files, not above.
+        write_projector(run.path / files.LOGS / "validation", *outcome.task.points(data.validation))
     summary = {
         "score": recipe.score,
         "value": outcome.score,

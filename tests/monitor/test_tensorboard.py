@@ -1,11 +1,15 @@
 """A real TensorBoard server shows what a run wrote."""
 
+import io
 import json
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
+import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from lossforge.cli.tensorboard import launch, log_directory
 from lossforge.errors import StudyError, UsageError
@@ -21,14 +25,20 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ask(run):
+def fetch(run):
+    """Bytes that the server of the directory with this run answers."""
     url = launch(log_directory(run), "localhost", 0)
+    return lambda path: fetched(f"{url}data/{path}")
 
-    def ask(path):
-        with urllib.request.urlopen(f"{url}data/{path}", timeout=30) as answer:
-            return json.load(answer)
 
-    return ask
+@pytest.fixture(scope="module")
+def ask(fetch):
+    return lambda path: json.loads(fetch(path))
+
+
+def fetched(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
 
 
 def test_terms_of_training_and_validation_and_the_learning_rate_are_scalars(ask):
@@ -62,6 +72,65 @@ def test_pictures_curves_and_histograms_are_there(ask):
     curves = ask("plugin/pr_curves/pr_curves?tag=is_three/pr_curves&run=validation")["validation"]
     assert len(curves) == 3 and max(curves[-1]["precision"]) > 0.5
     assert any(name.endswith("/histogram") for name in ask("plugin/histograms/tags")["train"])
+
+
+def test_points_labels_and_thumbnails_are_in_the_projector(ask, fetch):
+    (run,) = ask("plugin/projector/runs")
+    assert run == "validation"
+    (points,) = ask(f"plugin/projector/info?run={run}")["embeddings"]
+    assert points["tensorShape"] == [130, 10]
+    query = f"run={run}&name={points['tensorName']}"
+    tensor = np.frombuffer(fetch(f"plugin/projector/tensor?{query}"), "float32")
+    np.testing.assert_allclose(tensor.reshape(130, 10).sum(axis=1), 1.0, atol=1e-4)
+    labels = fetch(f"plugin/projector/metadata?{query}").decode().split()
+    assert len(labels) == 130 and set(labels) == set("0123456789")
+    sprite = Image.open(io.BytesIO(fetch(f"plugin/projector/sprite_image?{query}")))
+    assert sprite.size == (96, 96)  # 12 x 12 thumbnails of 8 px hold 130
+
+
+def test_a_directory_of_runs_shows_the_points_of_each(run):
+    url = launch(log_directory(run.parent), "localhost", 0)
+    runs = json.loads(fetched(f"{url}data/plugin/projector/runs"))
+    assert runs == [f"{run.name}/logs/validation"]
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """Scalars of a training with a Balance on gradients, a schedule, and a loss scale."""
+    run = train_run(
+        RECIPE, epochs=3, runs=tmp_path_factory.mktemp("moving"), precision="mixed_float16",
+        balance="PCGrad()", callbacks=["Anneal('focal.gamma', linear(0.0, 2.0, 40))"],
+    )  # fmt: skip
+    keras.mixed_precision.set_dtype_policy("float32")
+    url = launch(log_directory(run.path), "localhost", 0)
+    return lambda path: json.loads(fetched(f"{url}data/{path}"))
+
+
+@pytest.mark.filterwarnings("ignore:mixed_float16 on a CPU")
+def test_what_moves_during_training_is_seen(moving):
+    def values(tag):
+        points = moving(f"plugin/scalars/scalars?run=train&tag={quote(tag, safe='')}")
+        return [value for _, _, value in points]
+
+    assert values("epoch_parameters/focal.gamma") == pytest.approx([0.95, 1.95, 2.0])
+    assert all(scale > 1 for scale in values("epoch_loss_scale"))
+    shares = np.array([values(f"epoch_shares/classes/{n}") for n in ("cross_entropy", "focal")])
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-3)
+    assert min(values("epoch_weights/classes/focal")) > 0
+    (cosine,) = [t for t in moving("plugin/scalars/tags")["train"] if "cosines" in t]
+    assert all(-1 <= value <= 1 for value in values(cosine))
+
+
+@pytest.mark.filterwarnings("ignore:mixed_float16 on a CPU")
+def test_the_layout_has_charts_of_what_there_is(moving, ask):
+    def charts(ask):
+        layout = ask("plugin/custom_scalars/layout")
+        return {chart["title"] for category in layout["category"] for chart in category["chart"]}
+
+    plain = {"total", "classes", "effective weights", "shares of the total", "learning rate"}
+    assert charts(ask) == plain
+    moved = {"gradient conflicts", "loss scale", "parameters of losses"}
+    assert charts(moving) == plain | moved
 
 
 def test_nothing_to_show_is_said(tmp_path):

@@ -50,6 +50,11 @@ class Classifier:
         images = next(iter(dataset))[0].numpy()[:8].reshape(8, 8, 8, 1)
         return {"digits": (255 * np.concatenate(list(images.repeat(3, -1)), 1)).astype("uint8")}
 
+    def points(self, dataset):
+        x, y = next(iter(dataset))
+        images = x.numpy().reshape(-1, 8, 8, 1).repeat(3, -1)
+        return self.network.predict_on_batch(x), y.numpy(), (255 * images).astype("uint8")
+
     def curves(self, dataset):
         x, y = next(iter(dataset))
         return {"is_three": (y.numpy() == 3, self.network.predict_on_batch(x)[:, 3])}
