@@ -32,7 +32,9 @@ class Advice:
     search: str = ""
 
 
-def on_classes(counts: Sequence[int], noise: float | None = None, slot: str = "classes"):
+def on_classes(
+    counts: Sequence[int], noise: float | None = None, slot: str = "classes"
+) -> list[Advice]:
     """Advice on a classification with so many examples of each class.
 
     Args:
@@ -183,15 +185,7 @@ def on_identities(counts: Sequence[int], slot: str = "embedding") -> list[Advice
     classes, middle = len(counts), float(np.median(counts))
     pairs = sum(count * (count - 1) // 2 for count in counts)
     if pairs == 0:
-        return [
-            Advice(
-                slot,
-                "NTXent(temperature=0.1)",
-                "No identity has two examples: positive pairs must come from two views of one.",
-                "Chen et al. 2020, A Simple Framework for Contrastive Learning",
-                "temperature 0.05 to 0.5, by magnitude",
-            )
-        ]
+        return on_views("No identity has two examples", slot)
     scale = math.sqrt(2.0) * math.log(max(2, classes - 1))
     seen = f"{classes} identities, {middle:.0f} examples each in the middle, {pairs} pairs. "
     margin = Advice(
@@ -210,6 +204,51 @@ def on_identities(counts: Sequence[int], slot: str = "embedding") -> list[Advice
         "temperature 0.05 to 0.5, by magnitude; MultiSimilarity, Triplet with margin 0.1 to 0.5",
     )
     return [margin, pairwise] if classes >= 1000 and middle < 50 else [pairwise, margin]
+
+
+def on_views(seen: str, slot: str = "views") -> list[Advice]:
+    """Advice on learning from two views of each example.
+
+    Args:
+        seen: what the data lacks, or has.
+        slot: of the recipe.
+    """
+    return [
+        Advice(
+            slot,
+            "NTXent(temperature=0.1)",
+            f"{seen}: positive pairs must come from two views of one. The temperature falls with "
+            "the size of the batch; with few others in a batch, search from 0.5 on down.",
+            "Chen et al. 2020, A Simple Framework for Contrastive Learning",
+            "temperature 0.05 to 0.5, by magnitude; VICReg, which needs no others in the batch",
+        )
+    ]
+
+
+BESIDE_IMAGES = {
+    "edges": Advice(
+        "edges",
+        "0.3*MAE()",
+        "Edges are few of the pixels; their own term keeps the mean from being decided by skies.",
+        "Ronneberger et al. 2015, U-Net, equation 1 (a weight a pixel)",
+        "weight 0 to 1, against 1 of the slot image",
+    ),
+    "perceptual": Advice(
+        "perceptual",
+        "0.02*Perceptual(weights='hed', layers=['block3_conv3'], power=1)",
+        "Pixels alone blur what they cannot know. Begin with them, and let features in later "
+        "(LossWarmup), so small that the pixel term falls on.",
+        "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+        "weight 0.005 to 0.2, by magnitude",
+    ),
+    "critic": Advice(
+        "critic",
+        "0.001*NonSaturatingGAN()",
+        "A discriminator comes in last (LossWarmup), as weak as in its first paper.",
+        "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution Using a GAN",
+        "weight 1e-4 to 1e-2, by magnitude; HingeGAN, RelativisticGAN",
+    ),
+}
 
 
 def on_images(images: np.ndarray, slot: str = "image") -> list[Advice]:
@@ -281,20 +320,22 @@ def on_task(slots: Mapping[str, Any], dataset: Any) -> list[Advice]:
         labels, boxes = np.concatenate(targets["labels"]), np.concatenate(targets["boxes"])
         real = labels >= 0
         sides = np.sqrt(np.prod(boxes[real][:, 2:] - boxes[real][:, :2], axis=1))
-        counts = np.bincount(labels[real])
+        counts = np.bincount(labels[real]).tolist()
         size = np.asarray(inputs[0]).shape[0]
-        return on_boxes(counts, sides, real.sum() / len(targets["labels"]), size)
+        return on_boxes(counts, sides, float(real.sum()) / len(targets["labels"]), size)
     values = np.asarray(targets[""])
+    if "views" in slots:
+        return on_views("The targets hold no label")
     if "embedding" in slots:
-        return on_identities(np.unique(values, return_counts=True)[1])
+        return on_identities(np.unique(values, return_counts=True)[1].tolist())
     if values.ndim == 1 and np.issubdtype(values.dtype, np.integer):
         slot = next(iter(slots))
-        counts = np.bincount(values)
         numeric = np.issubdtype(np.asarray(inputs[0]).dtype, np.number)
         noise = label_noise(np.asarray(inputs), values) if numeric and len(values) > 20 else None
-        return on_classes(counts, noise, slot)
+        return on_classes(np.bincount(values).tolist(), noise, slot)
     if values.ndim == 4:
-        return on_images(values[:50], next(iter(slots)))
+        beside = [BESIDE_IMAGES[slot] for slot in slots if slot in BESIDE_IMAGES]
+        return [*on_images(values[:50], next(iter(slots))), *beside]
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import runpy
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -157,10 +158,17 @@ def check_score(score: str) -> str:
     return score
 
 
-def load_recipe(path: str | Path, settings: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(
+    path: str | Path, settings: Mapping[str, Any] | None = None, beside: str | Path | None = None
+) -> Recipe:
     """The recipe of a Python file with a function `recipe()`.
 
-    `settings` are keyword arguments of that function (`--set name=value`).
+    The file may import modules beside it, such as losses of its user's.
+
+    Args:
+        path: of the file, or of an installed recipe (`recipes/retinanet.py`).
+        settings: keyword arguments of that function (`--set name=value`).
+        beside: the folder of those modules, for a copy of a recipe.
 
     Raises:
         RecipeError: when the file is missing, has an error (named with its line), has no
@@ -168,6 +176,9 @@ def load_recipe(path: str | Path, settings: Mapping[str, Any] | None = None) -> 
         UsageError: for a setting that `recipe()` does not take.
     """
     path = find_recipe(path)
+    folder = str(Path(beside or path.parent).resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: nothing there hides an installed package
     try:
         function = runpy.run_path(str(path)).get("recipe")
     except SyntaxError as error:

@@ -1,11 +1,16 @@
 """What lossforge advise recommends, and why."""
 
+import inspect
+import runpy
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from lossforge import advice, spec
 from lossforge.cli import main as cli
+from lossforge.recipe import load_recipe
+from lossforge.training.train import fit_slots
 
 
 def test_of_995_good_parts_in_a_thousand_the_rare_ones_are_not_lost():
@@ -58,9 +63,49 @@ def test_a_folder_of_classes_is_counted_and_the_first_choice_is_written(capsys, 
     assert spec.load(output)["classes"].class_counts is not None
 
 
-def test_a_recipe_is_advised_on_its_own_data(capsys):
-    cli.main(["advise", "recipes/digits.py"])
-    assert "classes: CrossEntropy()" in capsys.readouterr().out
+LITTLE = {"train_examples": 32, "train_patches": 16, "steps_per_epoch": 4}
+ADVISED = {
+    "digits": ["classes"],
+    "digits --set tail=30": ["classes"],
+    "digits --set noise=0.4": ["classes"],
+    "retinanet": ["classification", "box"],
+    "arcface": ["embedding"],
+    "triplet": ["embedding"],
+    "simclr": ["views"],
+    "srresnet": ["image"],
+    "deblur": ["image", "edges"],
+    "srgan": ["image", "perceptual", "critic"],
+}
+
+
+def little(path):
+    known = inspect.signature(runpy.run_path(path)["recipe"]).parameters
+    return {name: value for name, value in LITTLE.items() if name in known}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ADVISED)
+def test_every_recipe_is_advised_with_losses_that_fit_its_slots(capsys, tmp_path, text):
+    name, *more = text.split()
+    path, output = f"recipes/{name}.py", tmp_path / "loss.yaml"
+    flags = [part for n, v in little(path).items() for part in ("--set", f"{n}={v}")]
+    cli.main(["advise", path, *more, *flags, "--output", str(output)])
+    said = capsys.readouterr().out
+    losses = spec.load(output)
+    assert list(losses) == ADVISED[text]
+    recipe = load_recipe(path, little(path))
+    fit_slots(recipe, recipe.task(recipe.data(0)).slots, losses)  # raises where one does not
+    if "tail" in text:
+        assert "LogitAdjusted" in said and "Menon et al. 2021" in said
+    if "noise" in text:
+        assert "GeneralisedCrossEntropy" in said and "Zhang and Sabuncu 2018" in said
+
+
+@pytest.mark.slow
+def test_a_task_that_learns_from_no_data_is_told_so(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["advise", "recipes/style_transfer.py", "--set", "size=32"])
+    assert stopped.value.code == 3 and "There is no advice" in capsys.readouterr().err
 
 
 def test_a_folder_without_classes_is_one_line(capsys, tmp_path):

@@ -21,7 +21,7 @@ def command(source, settings, seed, output) -> None:
 
     \b
     lossforge advise recipes/retinanet.py
-    lossforge advise recipes/digits.py --set imbalance=50
+    lossforge advise recipes/digits.py --set tail=30
     lossforge advise photographs/ --output loss.yaml
     lossforge train recipes/digits.py --loss loss.yaml
     """

@@ -11,7 +11,7 @@ from lossforge.errors import StudyError
 LOSS = '''"""A loss of your own. Test it:  lossforge check {directory}/my_loss.py
 
 It is a pure function from targets and predictions to one value an example, in keras.ops.
-Import this file in the recipe, and the loss has a name there: losses={{"...": "MyLoss()"}}.
+The recipe beside it imports this file, so the loss has a name there: losses={{"...": "MyLoss()"}}.
 """
 
 from keras import ops
@@ -44,6 +44,9 @@ class MyLoss(Loss):
         return ops.mean(ops.where(error > 0, self.too_low, 1.0) * ops.square(error), axis=-1)
 '''
 
+IMPORT = "import keras\n"
+SLOTS = {"retinanet": "box", "srresnet": "image", "deblur": "image"}  # that take MyLoss
+
 
 @click.command("init")
 @click.argument("directory", default=".")
@@ -61,8 +64,9 @@ def command(directory, recipe, force) -> None:
     from lossforge.recipe import find_recipe
 
     source = find_recipe(f"recipes/{recipe.removesuffix('.py')}.py")
+    text = source.read_text(encoding="utf-8")
     files = {
-        source.name: source.read_text(encoding="utf-8"),
+        source.name: text.replace(IMPORT, f"{IMPORT}import my_loss  # noqa: F401\n", 1),
         "my_loss.py": LOSS.format(directory=directory),
     }
     target = Path(directory)
@@ -83,3 +87,6 @@ def command(directory, recipe, force) -> None:
     click.echo(f"    lossforge search {target / source.name}")
     click.echo(f"{target / 'my_loss.py'}  a loss of your own; test it:")
     click.echo(f"    lossforge check {target / 'my_loss.py'}")
+    if source.stem in SLOTS:
+        given = f'--loss "{SLOTS[source.stem]}=MyLoss(too_low=3.0)"'
+        click.echo(f"    lossforge train {target / source.name} {given}")

@@ -77,7 +77,7 @@ def trained_task(run: Run) -> tuple[Task, Any]:
         )
     setup = run.read(files.SETUP)
     set_precision("float32")
-    recipe = load_recipe(run.path / files.RECIPE, setup["settings"])
+    recipe = load_recipe(run.path / files.RECIPE, setup["settings"], setup.get("folder"))
     data = recipe.data(setup["seed"])
     task = recipe.task(data)
     try:

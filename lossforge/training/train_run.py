@@ -64,6 +64,7 @@ def train_run(
         "epochs": epochs or recipe.epochs,
         "precision": precision,
         "recipe": str(recipe_path),
+        "folder": str(find_recipe(recipe_path).resolve().parent),
         "histograms": histograms,
         "devices": devices,
         "backend": keras.backend.backend(),
@@ -90,7 +91,7 @@ def resume_run(path: str | Path) -> Run:
             f"The run '{path}' was trained on {backend}, but this process uses "
             f"{keras.backend.backend()}. Resume it with KERAS_BACKEND={backend}."
         )
-    recipe = load_recipe(run.path / files.RECIPE, setup["settings"])
+    recipe = load_recipe(run.path / files.RECIPE, setup["settings"], setup.get("folder"))
     keras.utils.set_random_seed(setup["seed"])
     return _train(run, recipe, recipe.data(setup["seed"]))
 
