@@ -17,7 +17,7 @@ from lossforge import testing
 from lossforge.kinds import Kind
 from lossforge.losses.base import Loss
 
-HARMLESS = ("magnitude", "documentation")  # said, but no reason to refuse the loss
+HARMLESS = ("magnitude", "documentation", "float32 alone")  # said, but no reason to refuse the loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +159,7 @@ def has_the_right_gradient(loss: Loss, kind: Kind) -> Iterator[Finding]:
     """Along random directions, against central differences."""
     if loss.detached:
         return
-    exact = testing.rebuilt(loss, dtype="float64")
+    exact = _exact(loss, kind)
     y_true, y_pred = testing.draw(exact, kind, seed=3)
     try:
         gradient = testing.gradient_of(exact, y_true, y_pred)
@@ -303,9 +303,29 @@ CHECKS = (
 )
 
 
+def _exact(loss: Loss, kind: Kind) -> Loss:
+    """The loss in float64, or as it is, where numbers of its own in float32 do not mix with it."""
+    exact = testing.rebuilt(loss, dtype="float64")
+    try:
+        testing.values_of(exact, *testing.draw(exact, kind))
+    except Exception:
+        return loss
+    return exact
+
+
 def _kit(loss: Loss, kind: Kind) -> Iterator[Finding]:
     """What the kit promises of our own losses beyond the above."""
+    in_float64 = _exact(loss, kind) is not loss
+    if not in_float64:
+        yield Finding(
+            "float32 alone",
+            "with dtype='float64' it raises.",
+            "Give constants the dtype of what they meet: ops.where(x > 0, 2.0, 1.0) is float32, "
+            "1.0 + ops.cast(x > 0, x.dtype) is not.",
+        )
     for check in testing.CHECKS:
+        if check is testing.gradient_equals_finite_differences and not in_float64:
+            continue  # it needs float64; a coarser comparison has passed
         try:
             check(loss, kind)
         except AssertionError as error:

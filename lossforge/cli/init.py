@@ -41,7 +41,8 @@ class MyLoss(Loss):
 
     def call(self, y_true, y_pred):
         error = y_true - y_pred
-        return ops.mean(ops.where(error > 0, self.too_low, 1.0) * ops.square(error), axis=-1)
+        weight = 1.0 + (self.too_low - 1.0) * ops.cast(error > 0, error.dtype)
+        return ops.mean(weight * ops.square(error), axis=-1)
 '''
 
 IMPORT = "import keras\n"

@@ -88,8 +88,8 @@ def gathered(structure: Any) -> Any:
         if x is None:
             return None
         if x.dtype == tf.bool:  # what is gathered has a gradient, and so a number's dtype
-            return tf.cast(context.all_gather(tf.cast(x, "float32"), axis=0), "bool")
-        return context.all_gather(x, axis=0)
+            return tf.cast(leaf(tf.cast(x, "float32")), "bool")
+        return tf.ensure_shape(context.all_gather(x, axis=0), [None, *x.shape[1:]])
 
     return tuple(tree.map_structure(leaf, part) for part in structure)
 

@@ -9,6 +9,7 @@ import numpy as np
 TRUTH = (40, 220, 60)
 COLOURS = ((230, 60, 60), (70, 130, 250), (240, 170, 30), (190, 80, 220), (30, 200, 210))
 LINE = 11  # pixels of a line of text
+WRITTEN = 20  # classes of which a matrix shows names and counts
 
 
 def draw_boxes(
@@ -45,6 +46,43 @@ def draw_boxes(
             pen.rectangle(pen.textbbox(corner, text), fill=(0, 0, 0))
             pen.text(corner, text, fill=colour)
     return np.asarray(picture)
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """How often each class (a row) is taken for each (a column): shares of the row as colours, and
+    counts where there is room for them.
+
+    Args:
+        labels, predicted: (N,) class ids.
+        names: one a class.
+
+    Returns: uint8 (H, W, 3).
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), ["a", "b"]).shape[2]
+    3
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    size = len(names)
+    counts = np.zeros((size, size), int)
+    np.add.at(counts, (labels, predicted), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(10.0, 2.0 + 0.4 * size)
+    figure = Figure((side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    axes.set(xlabel="predicted", ylabel="true")
+    if size <= WRITTEN:
+        axes.set_xticks(range(size), names, rotation=90)
+        axes.set_yticks(range(size), names)
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text = str(counts[row, column])
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def grid(images: Sequence[np.ndarray], columns: int, gap: int = 4) -> np.ndarray:

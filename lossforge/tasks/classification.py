@@ -9,7 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from lossforge.monitor.drawing import confusion_matrix
 from lossforge.recipe import Reading, Slot
+
+CURVES = 10  # classes with a curve of their own
 
 
 class Classification:
@@ -45,11 +48,25 @@ class Classification:
 
     def evaluate(self, dataset: Iterable) -> dict[str, float]:
         """Accuracy, balanced accuracy (the mean over classes), expected calibration error."""
-        found, truth = [], []
-        for images, labels in dataset:
-            found.append(self.predict(images)["probabilities"])
-            truth.append(np.asarray(labels))
-        return scores_of(np.concatenate(found), np.concatenate(truth))
+        return scores_of(*self._compared(dataset))
+
+    def pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
+        """Which classes are taken for which."""
+        found, truth = self._compared(dataset)
+        return {"confusion": confusion_matrix(truth, found.argmax(-1), self.class_names)}
+
+    def curves(self, dataset: Iterable) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For curves of precision and recall: each class against the rest, of many the rarest."""
+        found, truth = self._compared(dataset)
+        counts = np.bincount(truth, minlength=len(self.class_names))
+        shown = [c for c in np.argsort(counts, kind="stable") if counts[c]][:CURVES]
+        return {f"class_{self.class_names[c]}": (truth == c, found[:, c]) for c in shown}
+
+    def _compared(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray]:
+        """(probabilities, labels) of a whole split."""
+        pairs = [(self.predict(x)["probabilities"], np.asarray(y)) for x, y in dataset]
+        probabilities, labels = zip(*pairs, strict=True)
+        return np.concatenate(probabilities), np.concatenate(labels)
 
     def deployable(self) -> keras.Model:
         """Inputs to `probabilities` (B, C), in plain layers."""

@@ -10,8 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from lossforge.data.embedding import stacked
 from lossforge.metrics.linear_probe import linear_probe
 from lossforge.recipe import Reading, Slot
+from lossforge.tasks.embedding_pictures import coloured
 
 
 class TwoViews:
@@ -78,6 +80,11 @@ class TwoViews:
             f"probe@{self.few}": linear_probe(known, labels, features, truth, self.few),
             "probe": linear_probe(known, labels, features, truth),
         }
+
+    def points(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(features, labels, images (N, S, S, 3) uint8) of a split, for TensorBoard's projector."""
+        images, labels = stacked(dataset)
+        return self.predict(images)["features"], labels, coloured(images)
 
     def deployable(self) -> keras.Model:
         return self.encoder

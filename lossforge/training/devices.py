@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -173,13 +174,20 @@ def _jax_devices() -> dict[str, list[str]]:
     return there
 
 
+@functools.cache
+def _mirrored(names: tuple[str, ...]) -> Any:
+    """One strategy for all trainings of a process: the keys of two would collide."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy([f"/{name}" for name in names])
+
+
 @contextlib.contextmanager
 def _tensorflow(names: list[str]) -> Iterator[Placement]:
     import tensorflow as tf
 
     if len(names) > 1:
-        strategy = tf.distribute.MirroredStrategy([f"/{name}" for name in names])
-        yield Placement(len(names), strategy.scope, alone_at_each_step=True)
+        yield Placement(len(names), _mirrored(tuple(names)).scope, alone_at_each_step=True)
     else:
         with tf.device(f"/{names[0]}"):
             yield Placement(1)

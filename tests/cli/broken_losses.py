@@ -107,3 +107,19 @@ class Undocumented(Loss):
 
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_pred - y_true), axis=-1)
+
+
+class InFloat32(Own):
+    """Right, but its constants have one dtype.
+
+    Reads: (batch, size).
+    Returns: (batch,).
+    Source: this file.
+
+    >>> 1
+    1
+    """
+
+    def call(self, y_true, y_pred):
+        error = y_true - y_pred
+        return ops.mean(ops.where(error > 0, 2.0, 1.0) * ops.square(error), axis=-1)

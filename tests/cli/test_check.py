@@ -60,6 +60,11 @@ def test_missing_documentation_is_a_note(capsys):
     assert code == 0 and "note  documentation" in said.out and "FAIL" not in said.out
 
 
+def test_a_loss_that_is_right_in_float32_alone_passes_with_a_note(capsys):
+    code, said = check(capsys, f"{FILE}:InFloat32")
+    assert code == 0 and "note  float32 alone" in said.out and "FAIL" not in said.out, said.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lossforge.cli.tensorboard import launch, log_directory
 from lossforge.errors import StudyError, UsageError
-from lossforge.monitor.drawing import TRUTH, draw_boxes, grid
+from lossforge.monitor.drawing import TRUTH, confusion_matrix, draw_boxes, grid
 from lossforge.training.train_run import train_run
 
 RECIPE = str(Path(__file__).parents[1] / "training" / "interrupted_recipe.py")
@@ -163,3 +163,15 @@ def test_a_grid_keeps_its_images():
     whole = grid(images, columns=2, gap=1)
     assert whole[0, 0, 0] == 10 and whole[0, 4, 0] == 20 and whole[3, 0, 0] == 30
     assert whole[2, 0, 0] == 255 and whole[3, 4, 0] == 255
+
+
+def test_a_confusion_matrix_is_dark_where_the_counts_are():
+    labels, predicted = np.repeat([0, 1], 10), np.array([0] * 10 + [0] * 5 + [1] * 5)
+    picture = confusion_matrix(labels, predicted, ["a", "b"]).astype(int)
+    blue = (picture[..., 2] - picture[..., 0]) * (picture[..., 2] > picture[..., 0] + 20)
+    rows, columns = np.nonzero(blue)
+    middle, centre = (rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2
+    sums = [[blue[a, b].sum() for b in (slice(None, centre), slice(centre, None))]
+            for a in (slice(None, middle), slice(middle, None))]  # fmt: skip
+    assert sums[0][1] == min(map(min, sums)), "no `a` is taken for `b`"
+    assert min(sums[0][0], *sums[1]) > 4 * sums[0][1]

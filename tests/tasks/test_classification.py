@@ -35,3 +35,17 @@ def test_the_exported_model_gives_what_predict_gives(tmp_path):
     found = loaded.serve(x)
     np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-6)
     assert (found["classes"].numpy() == expected["classes"]).all()
+
+
+def test_the_confusion_matrix_and_the_curves_are_those_of_the_split():
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    network.layers[0].set_weights([np.array([[9.0, 0, 0], [0, 9.0, 0]]), np.zeros(3)])
+    x = np.array([[1, 0], [1, 0], [0, 1], [-1, -1]], "float32")
+    dataset = [(x, np.array([0, 1, 1, 2]))]  # the second is taken for class 0
+    task = Classification(network, ("a", "b", "c"))
+    picture = task.pictures(dataset)["confusion"]
+    assert picture.dtype == np.uint8 and picture.ndim == 3
+    curves = task.curves(dataset)
+    assert set(curves) == {"class_a", "class_b", "class_c"}
+    yes, scores = curves["class_b"]
+    assert yes.tolist() == [False, True, True, False] and scores[2] > 0.99 > scores[1]

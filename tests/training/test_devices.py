@@ -30,7 +30,7 @@ RECIPES = {
     "simclr": [{"batch_size": 512}, {}],
     "srresnet": [PATCHES, {"image": "MAE() + 0.1*SSIM()"}],
     "deblur": [PATCHES, {}],
-    "srgan": [PATCHES, {}],
+    "srgan": [PATCHES | {"train_patches": 12}, {}],  # one step each of its three phases
 }  # fmt: skip
 ON_TENSORFLOW_ALONE = {"srgan"}  # AdversarialModel's train_step
 
