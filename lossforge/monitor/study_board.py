@@ -103,10 +103,13 @@ class StudyBoard:
 def row_of(trial: FrozenTrial) -> dict[str, Any]:
     """What a trial's row says."""
     losses = trial.user_attrs.get("losses", {})
+    texts = [f"{slot}: {text}" for slot, text in losses.items()]
+    if len(losses) == 1:  # a column shows few letters
+        texts = list(losses.values())
     said = {
         "Origin": "baseline" if is_baseline(trial) else "search",
         "State": trial.state.name.lower(),
-        "Loss": ", ".join(f"{slot}: {text}" for slot, text in losses.items()) or "(not begun)",
+        "Loss": ", ".join(texts) or "(not begun)",
     }
     return said | {n: v for n, v in trial.params.items() if v is not None}
 

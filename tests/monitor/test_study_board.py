@@ -133,5 +133,5 @@ def test_a_study_in_a_database_is_shown(study, tmp_path):
 
 def test_a_row_leaves_out_what_a_trial_does_not_have(study):
     baseline = row_of(study.trials[0])
-    assert baseline["Origin"] == "baseline" and baseline["Loss"] == "box: SmoothL1()"
+    assert baseline["Origin"] == "baseline" and baseline["Loss"] == "SmoothL1()"
     assert "box.Huber.delta" not in baseline
