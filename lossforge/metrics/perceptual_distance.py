@@ -12,18 +12,18 @@ from keras import ops
 from lossforge.losses.image.perceptual import LPIPS
 
 
-def lpips(y_true: Any, y_pred: Any, weights: str = "hed", heads: str = "lpips") -> np.ndarray:
+def lpips(y_true: Any, y_pred: Any, backbone: str = "hed", heads: str = "lpips") -> np.ndarray:
     """The learned perceptual distance of each pair of images; 0 for equal ones, lower is better.
 
-    With `weights="hed"` the authors' trained heads sit on a VGG16 that was fine-tuned for edges,
+    With `backbone="hed"` the authors' trained heads sit on a VGG16 that was fine-tuned for edges,
     not on the one they were trained with: it ranks images of one study, but its numbers are not
-    those of papers. With `weights="imagenet"` they are close, not equal (Keras's VGG16 is another
+    those of papers. With `backbone="vgg16"` they are close, not equal (Keras's VGG16 is another
     training than torchvision's).
 
     Args:
         y_true: (B, H, W, 3) uint8, 16 pixels a side or more.
         y_pred: the same.
-        weights: of the network, see `lossforge.heads.feature_extractor`.
+        backbone: "hed" or "vgg16" (its weights are downloaded by Keras).
         heads: see `lossforge.losses.image.perceptual.LPIPS`.
 
     Returns: (B,).
@@ -32,12 +32,12 @@ def lpips(y_true: Any, y_pred: Any, weights: str = "hed", heads: str = "lpips") 
     Metric.
     """
     images = [np.asarray(x, "float32") / 255.0 for x in (y_true, y_pred)]
-    return np.asarray(ops.convert_to_numpy(_distance(weights, heads)(*images)))
+    return np.asarray(ops.convert_to_numpy(_distance(backbone, heads)(*images)))
 
 
 @functools.cache
-def _distance(weights: str, heads: str) -> Any:
-    loss = LPIPS(weights=weights, heads=heads, reduction=None)
+def _distance(backbone: str, heads: str) -> Any:
+    loss = LPIPS(backbone, heads=heads, reduction=None)
     if keras.backend.backend() != "tensorflow":
         return loss
     import tensorflow as tf

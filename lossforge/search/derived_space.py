@@ -41,10 +41,12 @@ def candidates(
     """What fits each slot: every loss of its Kinds, or those in `named`, and those in `further`.
 
     A candidate is the name of a loss, whose declared hyper-parameters are searched, or a text with
-    brackets (`Focal(gamma=2.0)`), which is tried as it is.
+    brackets (`Focal(gamma=2.0)`), which is tried as it is. Losses that need a package which is not
+    installed are left out.
 
     Raises:
-        RecipeError: for a candidate that fits no slot, or a slot that nothing fits.
+        RecipeError: for a candidate that fits no slot, a slot that nothing fits, or one of
+            `further` that needs a package which is not installed.
     """
     for slot in {**named, **(further or {})}:
         if slot not in slots:
@@ -57,9 +59,12 @@ def candidates(
                 slot.fit(_parsed(chosen))
             elif chosen not in fitting:
                 raise RecipeError(unknown_name(f"candidate for slot '{name}'", chosen, fitting))
-        found[name] = tuple(
-            dict.fromkeys((*(named.get(name) or fitting), *(further or {}).get(name, ())))
-        )
+        own = [n for n in named.get(name) or fitting if _missing(named_loss(n, slot)) is None]
+        for chosen in (further or {}).get(name, ()):
+            package = _missing(named_loss(chosen, slot))
+            if package is not None:
+                raise RecipeError(f"Candidate {chosen} needs {package}: pip install {package}")
+        found[name] = tuple(dict.fromkeys((*own, *(further or {}).get(name, ()))))
         if not found[name]:
             raise RecipeError(f"No loss fits slot '{name}' (kinds {', '.join(slot.kinds)}).")
     return found
@@ -175,6 +180,12 @@ def _required(cls: type[Loss]) -> list[str]:
 def _fits(cls: type[Loss], slot: Slot) -> bool:
     known = set(_required(cls)) <= set(slot.bind)
     return not cls.wraps and known and bool(set(cls.kinds) & set(slot.kinds))
+
+
+def _missing(loss: Loss) -> str | None:
+    """The package without which it cannot compute."""
+    terms = loss.losses.values() if isinstance(loss, Composite) else [loss]
+    return next((package for term in terms if (package := term.missing())), None)
 
 
 def _parsed(text: str) -> Loss:

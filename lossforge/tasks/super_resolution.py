@@ -23,7 +23,7 @@ class SuperResolution:
     """A network that restores photographs, judged as papers on super-resolution judge it.
 
     Losses of the slot `image` read RGB in [0, 1]; several are given as a sum:
-    `MAE() + 0.1*Perceptual(weights='hed')`.
+    `MAE() + 0.1*Perceptual()`.
 
     Args:
         network: (B, h, w, 3) to (B, scale h, scale w, 3), both 0..255, for any h and w.

@@ -70,7 +70,7 @@ def test_blurred_photographs_are_further_away_than_noisy_copies(capsys):
     blurred = np.stack([c[::4, ::4].repeat(4, 0).repeat(4, 1) for c in crops[:6]])
     near = np.clip(real.astype(int) + 1, 0, 255).astype("uint8")
     found = [image_features([x]) for x in (real, near, blurred)]
-    assert "VGG16 (hed), not Inception" in capsys.readouterr().err
+    assert "VGG16 (edges of BSDS500, from ImageNet), not Inception" in capsys.readouterr().err
     near_distance, far_distance = (frechet_distance(found[0], other) for other in found[1:])
     assert near_distance < 0.1 * far_distance
 

@@ -11,8 +11,8 @@ from lossforge.training.term_model import slot_value
 from lossforge.training.train import train
 
 LOSSES = {
-    "content": "Perceptual(weights='hed', layers=['block2_conv2'])",
-    "style": "0.001*Style(weights='hed', layers=['block1_conv2', 'block2_conv2'])",
+    "content": "Perceptual(layers=['block2_conv2'])",
+    "style": "0.001*Style(layers=['block1_conv2', 'block2_conv2'])",
     "smooth": "TotalVariation()",
 }
 
@@ -44,7 +44,7 @@ def test_the_picture_comes_closer_to_the_style(tmp_path):
 
 
 @pytest.mark.parametrize("slot", ["content", "style"])
-@pytest.mark.parametrize("text", ["SSIM()", "Style(weights='hed') + Perceptual(weights='hed')"])
+@pytest.mark.parametrize("text", ["SSIM()", "Style() + Perceptual()"])
 def test_losses_that_look_through_no_network_are_named(slot, text):
     task = StyleTransfer(StyleTransferData("cat", "tissue", 48, 1))
     with pytest.raises(RecipeError, match=f"Slot '{slot}' of style transfer"):

@@ -25,8 +25,8 @@ from lossforge.tasks.style_transfer import (
 from lossforge.training.term_model import TermModel
 
 LOSSES = {
-    "content": "Perceptual(weights='hed', layers=['block4_conv2'])",
-    "style": "Style(weights='hed')",
+    "content": "Perceptual(layers=['block4_conv2'])",
+    "style": "Style()",
     "smooth": "TotalVariation()",
 }
 

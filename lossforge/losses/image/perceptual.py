@@ -2,111 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
-from lossforge.heads import feature_extractor
 from lossforge.heads.lpips_heads import trained_heads
-from lossforge.losses.base import Loss, check_range
+from lossforge.losses.base import check_range
 from lossforge.losses.image import pixels
+from lossforge.losses.image.feature_loss import Backbone, FeatureLoss
 from lossforge.ranges import Choice, Float
 
 STYLE_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 LPIPS_LAYERS = (*STYLE_LAYERS, "block5_conv3")
-
-
-class FeatureLoss(Loss):
-    """The base of losses on the features of a frozen network.
-
-    A subclass writes `compare(x, y, index)`: from what it encodes of the layer with that index, by
-    default the map (batch, h, w, C), to one value an image. Values of layers are weighed and added
-    up.
-
-    The network is built, and its weights are loaded, at the first use. With `network=None` the
-    loss reads one feature map in place of images, so that any network can come before it.
-
-    A target that does not change is encoded once: `loss(loss.encode(target), image)`. And where
-    several losses look at the same layers, the features may be computed once for all:
-    `loss(target, {"block3_conv3": map})`.
-
-    Args:
-        network: "vgg16", "vgg19" or None.
-        layers: convolutions of the network, such as "block3_conv3".
-        weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
-            None for random weights.
-        layer_weights: one factor >= 0 a layer; None: 1 each.
-    """
-
-    def __init__(
-        self,
-        network: str | None = "vgg16",
-        layers: Sequence[str] = ("block3_conv3",),
-        weights: str | None = "imagenet",
-        layer_weights: Sequence[float] | None = None,
-        **base: Any,
-    ) -> None:
-        super().__init__(**base)
-        own = type(self).__name__
-        self.network = network
-        self.layers = [layers] if isinstance(layers, str) else list(layers)
-        self.weights = weights
-        if network is not None:
-            feature_extractor.check_layers(own, network, self.layers)
-            feature_extractor.check_weights(own, network, weights)
-        number = 1 if network is None else len(self.layers)
-        if layer_weights is not None and len(layer_weights) != number:
-            raise ValueError(
-                f"{own}: layer_weights must hold one number for each of the {number} layers, "
-                f"got {layer_weights!r}."
-            )
-        for weight in layer_weights or ():
-            check_range(own, "layer_weights", weight, 0.0)
-        self.layer_weights = None if layer_weights is None else [float(w) for w in layer_weights]
-        self._extractor: Any = None
-
-    def compare(self, x: Any, y: Any, index: int) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define compare(x, y, index).")
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        if not isinstance(y_true, Mapping) and not isinstance(y_pred, Mapping):
-            y_true, y_pred = pixels.check_images(type(self).__name__, y_true, y_pred)
-        target = y_true if isinstance(y_true, Mapping) else self.encode(y_true)
-        found = self.encode(y_pred)
-        values = [self.compare(target[name], found[name], i) for i, name in enumerate(found)]
-        weights = self.layer_weights or [1.0] * len(values)
-        return sum(weight * value for weight, value in zip(weights, values, strict=True))
-
-    def encode(self, x: Any) -> dict[str, Any]:
-        """What is compared, by the name of the layer: of images, or of their maps by name."""
-        names = self.layers if self.network is not None else ["features"]
-        if isinstance(x, Mapping):
-            maps = [x[name] for name in names]
-        else:
-            maps = self.features(ops.convert_to_tensor(x, dtype=self.dtype))
-        return dict(zip(names, map(self.summary, maps), strict=True))
-
-    def summary(self, x: Any) -> Any:
-        """Of a map, what is compared."""
-        return x
-
-    def features(self, x: Any) -> list[Any]:
-        """The maps that are compared."""
-        if self.network is None:
-            return [x]
-        if self._extractor is None:
-            with outside_of_graphs():
-                self._extractor = feature_extractor.FeatureExtractor(
-                    self.network, self.layers, self.weights, self.before_relu(), dtype=self.dtype
-                )
-                self._extractor.build()
-        return self._extractor(x)
-
-    def before_relu(self) -> bool:
-        return False
 
 
 class Perceptual(FeatureLoss):
@@ -114,7 +23,7 @@ class Perceptual(FeatureLoss):
 
         loss = sum over layers of w  mean over places and channels of |f(y) - f(p)|^power
 
-    Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1]; with `network=None` feature
+    Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1]; with `backbone=None` feature
         maps (batch, h, w, C).
     Returns: (batch,).
     Edges: maps that are equal cost 0. A mean over channels, as in the paper; libraries that sum
@@ -124,41 +33,40 @@ class Perceptual(FeatureLoss):
         vgg19, ESRGAN before the ReLU and with power 1.
 
     >>> image = [[[[0.0, 0.0, 0.0]]]]
-    >>> float(Perceptual(layers=["block1_conv1"], weights=None)(image, image))
+    >>> float(Perceptual("vgg16", ["block1_conv1"], weights=None)(image, image))
     0.0
 
     Args:
-        network: "vgg16", "vgg19" or None.
-        layers: convolutions of the network, such as "block3_conv3".
-        weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
-            None for random weights.
+        backbone: as in `FeatureLoss`: "hed", "vgg16", "vgg19", a Keras model, its path, or None.
+        layers: of the backbone, such as "block3_conv3".
+        weights: of vgg16 and vgg19: "imagenet", a path, or None for random ones.
         layer_weights: one factor >= 0 a layer; None: 1 each.
         power: 1 for absolute values, 2 for squares.
         pre_activation: whether features are taken before the ReLU.
 
     Raises:
-        ValueError: for a network, layer or power that does not exist.
+        ValueError: for a backbone, layer or power that does not exist.
     """
 
     kinds = ("image",)
     source = "Johnson, Alahi and Fei-Fei 2016, Perceptual Losses for Real-Time Style Transfer"
     search = {"power": Choice((1, 2))}
     variants = (
-        {"weights": None, "layers": ["block1_conv2"]},
+        {"backbone": "vgg16", "weights": None, "layers": ["block1_conv2"]},
         {
-            "network": "vgg19",
+            "backbone": "vgg19",
             "weights": None,
             "layers": ["block1_conv1", "block2_conv1"],
             "layer_weights": [0.3, 2.0],
             "power": 1,
             "pre_activation": True,
         },
-        {"network": None},
+        {"backbone": None},
     )
 
     def __init__(
         self,
-        network: str | None = "vgg16",
+        backbone: Backbone = "hed",
         layers: Sequence[str] = ("block3_conv3",),
         weights: str | None = "imagenet",
         layer_weights: Sequence[float] | None = None,
@@ -166,9 +74,14 @@ class Perceptual(FeatureLoss):
         pre_activation: bool = False,
         **base: Any,
     ) -> None:
-        super().__init__(network, layers, weights, layer_weights, **base)
+        super().__init__(backbone, layers, weights, layer_weights, **base)
         if power not in (1, 2):
             raise ValueError(f"Perceptual: power must be 1 or 2, got {power!r}.")
+        if pre_activation and self._model is not None:
+            raise ValueError(
+                "Perceptual: pre_activation is for the VGG networks; of a model of your own name "
+                "the layer before the activation."
+            )
         self.power = int(power)
         self.pre_activation = bool(pre_activation)
 
@@ -185,7 +98,7 @@ class Style(FeatureLoss):
         G_cd = sum over places of f_c f_d / (C h w),   loss = sum over layers of w |G(y) - G(p)|_F^2
 
     Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1], of any two sizes; with
-        `network=None` feature maps (batch, h, w, C).
+        `backbone=None` feature maps (batch, h, w, C).
     Returns: (batch,).
     Edges: a Gram matrix is C x C an image, whatever the size of the map. It is divided by C h w
         before it is squared, so that half-precision features do not overflow.
@@ -193,33 +106,35 @@ class Style(FeatureLoss):
         normalised as in Johnson et al. 2016, equations 3 and 4.
 
     >>> image = [[[[0.0, 0.0, 0.0]]]]
-    >>> float(Style(layers=["block1_conv1"], weights=None)(image, image))
+    >>> float(Style("vgg16", ["block1_conv1"], weights=None)(image, image))
     0.0
 
     Args:
-        network: "vgg16", "vgg19" or None.
-        layers: convolutions of the network.
-        weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
-            None for random weights.
+        backbone: as in `FeatureLoss`: "hed", "vgg16", "vgg19", a Keras model, its path, or None.
+        layers: of the backbone, such as "block3_conv3".
+        weights: of vgg16 and vgg19: "imagenet", a path, or None for random ones.
         layer_weights: one factor >= 0 a layer; None: 1 each.
 
     Raises:
-        ValueError: for a network or layer that does not exist.
+        ValueError: for a backbone or layer that does not exist.
     """
 
     kinds = ("image",)
     source = "Gatys, Ecker and Bethge 2016, Image Style Transfer Using Convolutional Networks"
-    variants = ({"weights": None, "layers": ["block1_conv2"]}, {"network": None})
+    variants = (
+        {"backbone": "vgg16", "weights": None, "layers": ["block1_conv2"]},
+        {"backbone": None},
+    )
 
     def __init__(
         self,
-        network: str | None = "vgg16",
+        backbone: Backbone = "hed",
         layers: Sequence[str] = STYLE_LAYERS,
         weights: str | None = "imagenet",
         layer_weights: Sequence[float] | None = None,
         **base: Any,
     ) -> None:
-        super().__init__(network, layers, weights, layer_weights, **base)
+        super().__init__(backbone, layers, weights, layer_weights, **base)
 
     def summary(self, x: Any) -> Any:
         return gram(x)
@@ -238,56 +153,58 @@ class LPIPS(FeatureLoss):
     scale. Without heads w = 1, their untrained baseline.
 
     Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1] (not [-1, 1]); with
-        `network=None` feature maps (batch, h, w, C).
+        `backbone=None` feature maps (batch, h, w, C).
     Returns: (batch,).
     Edges: a place where all features are 0 has a direction of 0 and no gradient.
     Source: Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual
         Metric, equation 1.
 
     >>> image = [[[[0.0, 0.0, 0.0]]]]
-    >>> float(LPIPS(layers=["block1_conv1"], weights=None)(image, image))
+    >>> float(LPIPS("vgg16", ["block1_conv1"], weights=None)(image, image))
     0.0
 
     Args:
-        network: "vgg16", "vgg19" or None.
-        layers: convolutions of the network.
-        weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
-            None for random weights.
+        backbone: as in `FeatureLoss`: "hed", "vgg16", "vgg19", a Keras model, its path, or None.
+        layers: of the backbone, such as "block3_conv3".
+        weights: of vgg16 and vgg19: "imagenet", a path, or None for random ones.
         layer_weights: one factor >= 0 a layer; None: 1 each.
         heads: "lpips": the authors' trained weights, from their package `lpips`, for the default
             layers of vgg16; or the path of an .npz file that holds, by the name of each layer
-            (`features` with `network=None`), its C weights >= 0.
+            (`features` with `backbone=None`), its C weights >= 0.
 
     Raises:
-        ValueError: for a network, layer or file that does not exist.
+        ValueError: for a backbone, layer or file that does not exist.
     """
 
     kinds = ("image",)
     source = "Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features"
-    variants = ({"weights": None, "layers": ["block1_conv2", "block2_conv1"]}, {"network": None})
+    variants = (
+        {"backbone": "vgg16", "weights": None, "layers": ["block1_conv2", "block2_conv1"]},
+        {"backbone": None},
+    )
 
     def __init__(
         self,
-        network: str | None = "vgg16",
+        backbone: Backbone = "hed",
         layers: Sequence[str] = LPIPS_LAYERS,
         weights: str | None = "imagenet",
         layer_weights: Sequence[float] | None = None,
         heads: str | None = None,
         **base: Any,
     ) -> None:
-        super().__init__(network, layers, weights, layer_weights, **base)
+        super().__init__(backbone, layers, weights, layer_weights, **base)
         self.heads = heads
         self._head_weights = None if heads is None else self._read_heads(heads)
 
     def _read_heads(self, heads: str) -> list[np.ndarray]:
         if heads == "lpips":
-            if (self.network, tuple(self.layers)) != ("vgg16", LPIPS_LAYERS):
+            if self.backbone not in ("hed", "vgg16") or tuple(self.layers) != LPIPS_LAYERS:
                 raise ValueError(
                     "LPIPS: heads='lpips' are those of vgg16 and its layers "
-                    f"{', '.join(LPIPS_LAYERS)}, got {self.network} and {', '.join(self.layers)}."
+                    f"{', '.join(LPIPS_LAYERS)}, got {self.backbone} and {', '.join(self.layers)}."
                 )
             return trained_heads()
-        names = ["features"] if self.network is None else self.layers
+        names = ["features"] if self.backbone is None else self.layers
         try:
             with np.load(heads) as file:
                 return [np.asarray(file[name]).reshape(-1) for name in names]
@@ -314,7 +231,7 @@ class Contextual(FeatureLoss):
         w_ij = exp((1 - d_ij / (min_k d_ik + 1e-5)) / bandwidth),   c_ij = w_ij / sum_k w_ik
         loss = -log mean_j max_i c_ij
 
-    Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1]; with `network=None` feature
+    Reads: y_true, y_pred: (batch, height, width, 3), RGB in [0, 1]; with `backbone=None` feature
         maps (batch, h, w, C).
     Returns: (batch,); above 0 even for equal images, unless no two of their features are alike.
     Edges: a feature equal to the mean has cosine 0 with all. Memory is (h w)^2 an image: take a
@@ -323,19 +240,18 @@ class Contextual(FeatureLoss):
         Non-Aligned Data, equations 1 to 5.
 
     >>> image = [[[[0.0, 0.5, 1.0], [1.0, 0.0, 0.0]]]]
-    >>> round(float(Contextual(network=None)(image, image)), 4)
+    >>> round(float(Contextual(backbone=None)(image, image)), 4)
     0.0
 
     Args:
-        network: "vgg16", "vgg19" or None.
-        layers: convolutions of the network.
-        weights: "imagenet", "hed" (both as in `lossforge.heads.feature_extractor`), a path, or
-            None for random weights.
+        backbone: as in `FeatureLoss`: "hed", "vgg16", "vgg19", a Keras model, its path, or None.
+        layers: of the backbone, such as "block3_conv3".
+        weights: of vgg16 and vgg19: "imagenet", a path, or None for random ones.
         layer_weights: one factor >= 0 a layer; None: 1 each.
         bandwidth: how much alike counts as the same, > 0; the paper's 0.5.
 
     Raises:
-        ValueError: for a network or layer that does not exist, or a bandwidth out of range.
+        ValueError: for a backbone or layer that does not exist, or a bandwidth out of range.
     """
 
     kinds = ("image",)
@@ -344,20 +260,20 @@ class Contextual(FeatureLoss):
     memory = "O(B H^2 W^2)"
     search = {"bandwidth": Float(0.1, 1.0)}
     variants = (
-        {"weights": None, "layers": ["block2_conv1"]},
-        {"network": None, "bandwidth": 1.0},
+        {"backbone": "vgg16", "weights": None, "layers": ["block2_conv1"]},
+        {"backbone": None, "bandwidth": 1.0},
     )
 
     def __init__(
         self,
-        network: str | None = "vgg19",
+        backbone: Backbone = "hed",
         layers: Sequence[str] = ("block3_conv2", "block4_conv2"),
         weights: str | None = "imagenet",
         layer_weights: Sequence[float] | None = None,
         bandwidth: float = 0.5,
         **base: Any,
     ) -> None:
-        super().__init__(network, layers, weights, layer_weights, **base)
+        super().__init__(backbone, layers, weights, layer_weights, **base)
         self.bandwidth = check_range("Contextual", "bandwidth", bandwidth, 1e-3)
 
     def compare(self, x: Any, y: Any, index: int) -> Any:
@@ -389,14 +305,3 @@ def unit(x: Any) -> Any:
     """Of length 1 over channels; 0 stays 0, with gradient 0."""
     size = pixels.magnitude_over_channels(x)
     return x / ops.where(ops.equal(size, 0.0), 1.0, size)
-
-
-def outside_of_graphs() -> Any:
-    """Where variables can be made while a function is being traced."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.ensure_compile_time_eval()
-    import tensorflow as tf
-
-    return tf.init_scope()

@@ -7,8 +7,8 @@ import numpy as np
 CHANNELS = {"1": 64, "2": 128, "3": 256, "4": 512, "5": 512}
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 ORDER = {
-    network: [f"block{b}_conv{c}" for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
-    for network, blocks in BLOCKS.items()
+    backbone: [f"block{b}_conv{c}" for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
+    for backbone, blocks in BLOCKS.items()
 }
 
 
@@ -28,15 +28,15 @@ def halved(x):
     return result
 
 
-def features(image, network, layers, before_relu=False):
+def features(image, backbone, layers, before_relu=False):
     """Of random weights with seed 0, drawn in the order of the layers."""
-    if network is None:
+    if backbone is None:
         return [image]
     mean, std = (123.68, 116.779, 103.939), (58.395, 57.12, 57.375)
     x = ((255 * image - mean) / std)[..., ::-1]
     rng = np.random.default_rng(0)
     found = {}
-    for name in ORDER[network]:
+    for name in ORDER[backbone]:
         if name.endswith("conv1") and name != "block1_conv1":
             x = halved(x)
         inputs = x.shape[-1]
@@ -49,12 +49,12 @@ def features(image, network, layers, before_relu=False):
     return [found[name] for name in layers]
 
 
-def total(y_true, y_pred, network, layers, layer_weights, cost, before_relu=False):
+def total(y_true, y_pred, backbone, layers, layer_weights, cost, before_relu=False):
     values = []
     for t, p in zip(y_true, y_pred, strict=True):
         maps = zip(
-            features(t, network, layers, before_relu),
-            features(p, network, layers, before_relu),
+            features(t, backbone, layers, before_relu),
+            features(p, backbone, layers, before_relu),
             strict=True,
         )
         value = 0.0
@@ -64,14 +64,14 @@ def total(y_true, y_pred, network, layers, layer_weights, cost, before_relu=Fals
     return np.array(values)
 
 
-def perceptual(y_true, y_pred, network, layers, weights, layer_weights, power, pre_activation):
+def perceptual(y_true, y_pred, backbone, layers, weights, layer_weights, power, pre_activation):
     def cost(a, b):
         return sum(abs(u - v) ** power for u, v in zip(a.flat, b.flat, strict=True)) / a.size
 
-    return total(y_true, y_pred, network, layers, layer_weights, cost, pre_activation)
+    return total(y_true, y_pred, backbone, layers, layer_weights, cost, pre_activation)
 
 
-def style(y_true, y_pred, network, layers, weights, layer_weights):
+def style(y_true, y_pred, backbone, layers, weights, layer_weights):
     def gram(f):
         matrix = np.zeros((f.shape[-1], f.shape[-1]))
         for i, j in np.ndindex(*f.shape[:2]):
@@ -81,7 +81,7 @@ def style(y_true, y_pred, network, layers, weights, layer_weights):
     def cost(a, b):
         return ((gram(a) - gram(b)) ** 2).sum()
 
-    return total(y_true, y_pred, network, layers, layer_weights, cost)
+    return total(y_true, y_pred, backbone, layers, layer_weights, cost)
 
 
 def direction(v):
@@ -89,15 +89,15 @@ def direction(v):
     return v / length if length else 0 * v
 
 
-def lpips(y_true, y_pred, network, layers, weights, layer_weights, heads):
+def lpips(y_true, y_pred, backbone, layers, weights, layer_weights, heads):
     def cost(a, b):
         gaps = [direction(a[at]) - direction(b[at]) for at in np.ndindex(*a.shape[:2])]
         return sum((gap**2).sum() for gap in gaps) / len(gaps)
 
-    return total(y_true, y_pred, network, layers, layer_weights, cost)
+    return total(y_true, y_pred, backbone, layers, layer_weights, cost)
 
 
-def contextual(y_true, y_pred, network, layers, weights, layer_weights, bandwidth):
+def contextual(y_true, y_pred, backbone, layers, weights, layer_weights, bandwidth):
     def cost(a, b):
         target = a.reshape(-1, a.shape[-1])
         mean = sum(target) / len(target)
@@ -110,4 +110,4 @@ def contextual(y_true, y_pred, network, layers, weights, layer_weights, bandwidt
         best = [max(row[j] for row in similarity) for j in range(len(target))]
         return -math.log(sum(best) / len(best))
 
-    return total(y_true, y_pred, network, layers, layer_weights, cost)
+    return total(y_true, y_pred, backbone, layers, layer_weights, cost)
