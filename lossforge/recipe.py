@@ -73,6 +73,9 @@ class Task(Protocol):
         trainable(losses) -> keras.Model     the model to train, in place of a `TermModel` over
                                              `read`: for a generator with a critic
         pictures(dataset) -> {name: image}   uint8 (H, W, 3): what a person would rather look at
+        tiles(dataset) -> {name: {column: (image, caption)}}
+                                             the same in parts, for comparisons of losses: the
+                                             column `output` differs, others are shown once
         final_pictures(dataset)              the same, for what takes too long to draw every epoch
         points(dataset) -> (vectors, labels, images)    for TensorBoard's projector
         curves(dataset) -> {name: (yes, score)}

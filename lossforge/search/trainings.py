@@ -12,6 +12,7 @@ from typing import Any
 
 from lossforge.errors import LossforgeError, StudyError
 from lossforge.recipe import find_recipe
+from lossforge.search.comparison_pictures import FOLDER
 from lossforge.search.processes import JOBS_A_CHILD, Child, free_number, heard
 from lossforge.search.seed_worker import train_seeds
 
@@ -35,6 +36,7 @@ class Setup:
         test: whether the test split is scored too.
         jobs: trainings at the same time.
         named: so many named losses that fit the recipe become contenders too.
+        pictures: whether pictures of each training are kept, for `comparison_pictures`.
         points: so many values of each hyper-parameter of the first contender, one parameter moved
             at a time, become contenders too.
     """
@@ -50,6 +52,11 @@ class Setup:
     jobs: int = 1
     named: int = 0
     points: int = 0
+    pictures: bool = False
+
+    def tiles(self, config: str, seed: int) -> Path:
+        """Where the pictures of a training are kept."""
+        return Path(self.directory) / FOLDER / f"{self.key(config, seed)}.npz"
 
     def key(self, config: str, seed: int) -> str:
         """Stands for everything that a training depends on."""

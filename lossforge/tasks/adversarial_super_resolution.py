@@ -9,9 +9,13 @@ import keras
 from keras import ops
 
 from lossforge.losses.base import Loss
+from lossforge.losses.composite import Composite
 from lossforge.recipe import Reading, Slot
 from lossforge.tasks.super_resolution import SuperResolution
 from lossforge.training.adversarial_model import AdversarialModel
+from lossforge.training.term_model import TermModel
+
+CRITICS = ("critic", "critic_value", "critic_pair")
 
 
 class AdversarialSuperResolution(SuperResolution):
@@ -19,7 +23,7 @@ class AdversarialSuperResolution(SuperResolution):
 
     `image` holds what compares pixels, `perceptual` what compares features (both take several
     terms), `critic` what the discriminator and the generator play for. `LossWarmup` on the name of
-    a slot lets it in late.
+    a slot lets it in late. A `critic` of weight 0 leaves the discriminator out.
 
     Args:
         network: the generator, as for `SuperResolution`.
@@ -41,13 +45,15 @@ class AdversarialSuperResolution(SuperResolution):
         self.discriminator = discriminator
         self.penalty = penalty
         self.slots["perceptual"] = Slot("perceptual", ("image",))
-        self.slots["critic"] = Slot("critic", ("critic", "critic_value", "critic_pair"))
+        self.slots["critic"] = Slot("critic", CRITICS)
 
     def read(self, target: Any, outputs: Any) -> dict[str, dict[str, Reading]]:
         readings = super().read(target, outputs)
         return {**readings, "perceptual": readings["image"]}
 
     def trainable(self, losses: Mapping[str, Loss]) -> keras.Model:
+        if not heard(losses["critic"]):
+            return TermModel(self.network, self._without_critic, losses)
         return AdversarialModel(
             self.network,
             self.discriminator,
@@ -57,6 +63,16 @@ class AdversarialSuperResolution(SuperResolution):
             generated=_in_unit_range,
             penalty=self.penalty,
         )
+
+    def _without_critic(self, target: Any, outputs: Any) -> dict[str, dict[str, Reading]]:
+        """For a critic of weight 0, which costs nothing then: there is nothing to score."""
+        scores = Reading(ops.zeros((1, 1)), ops.zeros((1, 1)))
+        return {**self.read(target, outputs), "critic": {k: scores for k in CRITICS}}
+
+
+def heard(loss: Loss) -> bool:
+    """Whether the loss of a slot has any weight."""
+    return not isinstance(loss, Composite) or any(loss.weights.values())
 
 
 def _in_unit_range(images: Any) -> Any:

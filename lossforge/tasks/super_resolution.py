@@ -18,6 +18,8 @@ from lossforge.recipe import Reading, Slot
 from lossforge.tasks.picture_grid import error_map, picture_row
 from lossforge.tasks.tiling import reach, tiled
 
+SHOWN = 192  # pixels a side of a photograph in pictures
+
 
 class SuperResolution:
     """A network that restores photographs, judged as papers on super-resolution judge it.
@@ -75,12 +77,20 @@ class SuperResolution:
 
     def pictures(self, dataset: Iterable, most: int = 4) -> dict[str, np.ndarray]:
         """A row for each of the first photographs: low, bicubic, output, truth, error."""
-        rows: dict[str, np.ndarray] = {}
-        for low, high in dataset:
-            for index in range(len(low)):
+        return {
+            name: picture_row({f"{n}\n{caption}".strip(): x for n, (x, caption) in tiles.items()})
+            for name, tiles in self.tiles(dataset, most).items()
+        }
+
+    def tiles(
+        self, dataset: Iterable, most: int = 4
+    ) -> dict[str, dict[str, tuple[np.ndarray, str]]]:
+        """The columns of `pictures`, each with its numbers; of large photographs the centre."""
+        rows: dict[str, dict[str, tuple[np.ndarray, str]]] = {}
+        for lows, highs in dataset:
+            for low, high in zip(np.asarray(lows), np.asarray(highs), strict=True):
                 if len(rows) < most:
-                    pair = np.asarray(low[index : index + 1]), np.asarray(high[index : index + 1])
-                    rows[f"restored_{len(rows) + 1}"] = self._row(*pair)
+                    rows[f"restored_{len(rows) + 1}"] = self._tiles(low[None], high[None])
             if len(rows) == most:
                 break
         return rows
@@ -138,16 +148,20 @@ class SuperResolution:
             values["lpips"] = lpips(high, output)
         return values
 
-    def _row(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    def _tiles(self, low: np.ndarray, high: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
         base, output = self.baseline(low), self.predict(low)["image"]
-        small = low[0].repeat(self.scale, 0).repeat(self.scale, 1)
-        columns = {"low": small}
+        tiles = {"low": (low[0].repeat(self.scale, 0).repeat(self.scale, 1), "")}
         if self.scale > 1:
-            columns["bicubic\n" + _caption(self._values(high, base))] = base[0]
-        columns["output\n" + _caption(self._values(high, output))] = output[0]
-        columns["truth"] = high[0]
-        columns["error x4"] = error_map(high[0], output[0])
-        return picture_row(columns)
+            tiles["bicubic"] = base[0], _caption(self._values(high, base))
+        tiles["output"] = output[0], _caption(self._values(high, output))
+        tiles["truth"] = high[0], ""
+        tiles["error x4"] = error_map(high[0], output[0]), ""
+        return {name: (_centre(image), caption) for name, (image, caption) in tiles.items()}
+
+
+def _centre(image: np.ndarray) -> np.ndarray:
+    top, left = (max(0, (side - SHOWN) // 2) for side in image.shape[:2])
+    return image[top : top + SHOWN, left : left + SHOWN]
 
 
 def _caption(values: dict[str, np.ndarray]) -> str:

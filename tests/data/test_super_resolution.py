@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from PIL import Image
 from scipy import ndimage
 
@@ -157,3 +158,57 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     Image.new("RGB", (40, 20)).save(tmp_path / "0.png")
     with pytest.raises(RecipeError, match="40 x 20 pixels, smaller than patch_size"):
         small(data=tmp_path)
+
+
+class TinyDiv2k(tfds.core.GeneratorBasedBuilder):
+    """Laid out as DIV2K is: hr and lr, a training and a validation split; made here."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    FEATURES = ("hr", "lr")
+
+    def _info(self):
+        features = {name: tfds.features.Image(shape=(None, None, 3)) for name in self.FEATURES}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {
+            "train": self._generate_examples(0, 10),
+            "validation": self._generate_examples(10, 12),
+        }
+
+    def _generate_examples(self, start, stop):
+        image = photographs()["coffee"]
+        for index in range(start, stop):
+            high = image[20 * index : 20 * index + 41, : 60 + index]
+            low = high[: 40 // 2 * 2 : 2, : (60 + index) // 2 * 2 : 2]
+            yield index, {name: {"hr": high, "lr": low}.get(name, high) for name in self.FEATURES}
+
+
+class PhotographsOfTests(TinyDiv2k):
+    """A set of images, as most are."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    FEATURES = ("image",)
+
+
+def test_a_tfds_set_of_pairs_is_used_as_it_is(tmp_path):
+    data = small(data="tiny_div2k", data_dir=tmp_path, patch_size=32)
+    low, high = next(iter(data.train))
+    assert low.shape == (8, 16, 16, 3) and high.shape == (8, 32, 32, 3)
+    # Every second pixel: aligned under flips, of which only some start at an even pixel.
+    phases = {(y, x): np.array(high[:, y::2, x::2]) for y in (0, 1) for x in (0, 1)}
+    for index, patch in enumerate(low):
+        assert any(np.array_equal(patch, phase[index]) for phase in phases.values())
+    assert [h.shape[1:3] for _, h in data.test] == [(40, 70), (40, 70)]  # its validation split
+    assert sum(1 for _ in data.validation) == 1  # a tenth of its training split
+    with pytest.raises(RecipeError, match="brings its own degraded photographs"):
+        small(data="tiny_div2k", data_dir=tmp_path, degradation=Degradation(2, noise=3.0))
+    larger = small(data="tiny_div2k", data_dir=tmp_path, degradation=Degradation(3), patch_size=24)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not 3 times as large"):
+        next(iter(larger.test))
+
+
+def test_a_tfds_set_of_images_is_degraded(tmp_path):
+    data = small(data="photographs_of_tests", data_dir=tmp_path)
+    low, high = next(iter(data.test))
+    assert np.array_equal(low[0], Degradation(2).reduce(high[0]))

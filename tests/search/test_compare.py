@@ -3,11 +3,15 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lossforge.errors import RecipeError
 from lossforge.search import compare as comparing
+from lossforge.search import comparison_pictures
 from lossforge.search.comparison import Comparison
 from lossforge.search.trainings import Ledger, Setup
 
@@ -74,3 +78,32 @@ def test_pairs_are_formed_only_of_what_finished():
     found = Comparison("t", ["A()", "B()"], [0, 1, 2], values, "m", True)
     assert found.difference(1).pairs == 1 and found.difference(1).mean == pytest.approx(0.2)
     assert found.best() == 1
+
+
+def test_the_grid_shows_what_is_common_once_and_each_output_with_its_numbers(tmp_path):
+    """Of a task with tiles, one with pictures alone, and one without."""
+    grey = np.full((40, 120, 3), 99, "uint8")
+
+    def task(shade):
+        tiles = {
+            "truth": (grey, ""),
+            "output": (grey + np.uint8(shade), f"PSNR {shade}"),
+            "error": (grey - np.uint8(shade), ""),
+        }
+        return SimpleNamespace(tiles=lambda data: {"one": tiles, "two": tiles})
+
+    files = [tmp_path / "pictures" / f"{shade}.npz" for shade in (1, 2)]
+    for shade, file in zip((1, 2), files, strict=True):
+        comparison_pictures.keep_tiles(file, task(shade), None)
+    picture = tmp_path / "grid.png"
+    assert comparison_pictures.draw_grid(picture, [*files, tmp_path / "no.npz"], ["A", "B", "C"])
+    drawn = np.asarray(Image.open(picture))
+    assert drawn.shape[1] == 3 * (120 + 6) + 6  # truth, A, B; what differs and is no output is not
+    middle = drawn[20, 60::126, 0][:3]
+    assert middle.tolist() == [99, 100, 101]
+
+    alone = SimpleNamespace(pictures=lambda data: {"scene": grey})
+    comparison_pictures.keep_tiles(tmp_path / "alone.npz", alone, None)
+    assert comparison_pictures.draw_grid(picture, [tmp_path / "alone.npz"], ["A"])
+    comparison_pictures.keep_tiles(tmp_path / "none.npz", SimpleNamespace(), None)
+    assert not comparison_pictures.draw_grid(picture, [tmp_path / "none.npz"], ["A"])

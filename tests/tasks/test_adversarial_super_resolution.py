@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from lossforge import spec
 from lossforge.heads.discriminators import patch_discriminator, srgan_discriminator
 from lossforge.recipe import load_recipe
 from lossforge.training.train import train
+from lossforge.training.train_run import train_run
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +35,31 @@ def test_terms_come_in_one_after_the_other(critic):
     assert outcome.reason is None and np.isfinite(list(outcome.metrics.values())).all()
     assert weights[0] == [0.0, 0.0] and weights[1] == [1.0, 0.0] and weights[2] == [1.0, 1.0]
     assert {"discriminator_loss", "scores/real", "scores/generated"} <= outcome.metrics.keys()
+
+
+def test_tensorboard_shows_the_weights_of_the_three_phases(tmp_path):
+    losses = [f"{name}={text}" for name, text in CHEAP.items()]
+    run = train_run("recipes/srgan.py", losses, settings={**TINY, "epochs": 6}, runs=tmp_path)
+    (file,) = (run.path / "logs" / "train").glob("events.*")
+    written = EventAccumulator(str(file), size_guidance={"tensors": 0}).Reload()
+
+    def curve(tag):
+        return [float(make_ndarray(e.tensor_proto)) for e in written.Tensors(f"epoch_{tag}")]
+
+    perceptual, critic = (curve(f"parameters/{name}.weight") for name in ("perceptual", "critic"))
+    assert perceptual[:2] == [0.0, 0.0] and perceptual[2:] == [1.0] * 4
+    assert critic[:4] == [0.0] * 4 and critic[4:] == [1.0, 1.0]
+    for term in ("image", "perceptual", "critic"):
+        assert len(curve(f"terms/{term}")) == 6 and np.all(np.isfinite(curve(f"terms/{term}")))
+    assert curve("weights/critic")[0] == 0.0 and curve("weights/critic")[-1] > 0.0
+
+
+def test_a_critic_of_weight_zero_costs_no_discriminator():
+    recipe = load_recipe("recipes/srgan.py", {**TINY, "train_patches": 24})
+    losses = {n: spec.parse(t) for n, t in {**CHEAP, "critic": "0.0*HingeGAN()"}.items()}
+    outcome = train(recipe, losses)
+    assert outcome.reason is None and "discriminator_loss" not in outcome.metrics
+    assert outcome.metrics["parameters/critic.weight"] == 0.0
 
 
 def test_discriminators_learn_to_tell_noise_from_flat_images():
