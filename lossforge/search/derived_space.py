@@ -48,9 +48,9 @@ def candidates(
         RecipeError: for a candidate that fits no slot, a slot that nothing fits, or one of
             `further` that needs a package which is not installed.
     """
-    for slot in {**named, **(further or {})}:
-        if slot not in slots:
-            raise RecipeError(unknown_name("slot with candidates", slot, slots))
+    for owner in {**named, **(further or {})}:
+        if owner not in slots:
+            raise RecipeError(unknown_name("slot with candidates", owner, slots))
     found = {}
     for name, slot in slots.items():
         fitting = [n for n, cls in sorted(LOSSES.items()) if _fits(cls, slot)]

@@ -164,6 +164,7 @@ class TinyDiv2k(tfds.core.GeneratorBasedBuilder):
     """Laid out as DIV2K is: hr and lr, a training and a validation split; made here."""
 
     VERSION = tfds.core.Version("1.0.0")
+    code_path = None
     FEATURES = ("hr", "lr")
 
     def _info(self):
@@ -188,6 +189,7 @@ class PhotographsOfTests(TinyDiv2k):
     """A set of images, as most are."""
 
     VERSION = tfds.core.Version("1.0.0")
+    code_path = None
     FEATURES = ("image",)
 
 

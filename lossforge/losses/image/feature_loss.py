@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops, tree
@@ -13,7 +13,7 @@ from lossforge.heads import feature_extractor
 from lossforge.losses.base import Loss, check_range
 from lossforge.losses.image import pixels
 
-Backbone = str | keras.Model | None
+Backbone: TypeAlias = str | keras.Model | None
 
 
 class FeatureLoss(Loss):

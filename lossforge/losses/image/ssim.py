@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -54,7 +54,7 @@ class SSIM(Loss):
     kinds = ("image",)
     source = "Wang et al. 2004, Image Quality Assessment: From Error Visibility to Structural"
     search = {"window_size": Choice((5, 7, 11))}
-    variants = (
+    variants: ClassVar[tuple[dict[str, Any], ...]] = (
         {"window_size": 5, "sigma": 1.0},
         {"padding": "symmetric", "window_size": 4},
         {"sigma": None, "window_size": 3, "max_value": 2.0},
