@@ -146,8 +146,10 @@ class StyleModel(TermModel):
         super().__init__(task.network, task.read, losses)
         content, style = (looking(slot, losses[slot]) for slot in ("content", "style"))
         names = tuple(dict.fromkeys([*content.layers, *style.layers]))
-        self._extractor = FeatureExtractor(str(content.backbone), names, content.weights)
-        self._extractor.build()
+        extractor = FeatureExtractor(str(content.backbone), names, content.weights)
+        extractor.build()
+        self._names = names
+        self._look = extractor.__call__  # a function: its weights are none of this model's
         self._targets = {
             "content": content.encode(unit_range(task.content)),
             "style": style.encode(unit_range(task.style)),
@@ -157,7 +159,7 @@ class StyleModel(TermModel):
         self, x: Any, y: Any, outputs: Any, sample_weight: Any, training: bool
     ) -> Readings:
         picture = unit_range(outputs)
-        maps = dict(zip(self._extractor.layers, self._extractor(picture), strict=True))
+        maps = dict(zip(self._names, self._look(picture), strict=True))
         readings = {slot: {"image": Reading(y, maps)} for slot, y in self._targets.items()}
         return {**readings, "smooth": {"image_alone": Reading(ops.zeros((1,)), picture)}}
 

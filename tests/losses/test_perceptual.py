@@ -208,6 +208,8 @@ def test_the_network_is_float32_frozen_and_in_no_saved_model(policy, images, tmp
     assert all(m.dtype == np.float32 for m in map(np.asarray, extractor(p)))
     model.save(tmp_path / "model.keras")
     assert (tmp_path / "model.keras").stat().st_size < 60_000  # the trunk alone has a megabyte
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(y, verbose=0), model.predict(y, verbose=0))
 
 
 def test_without_its_package_a_loss_is_no_candidate(monkeypatch):

@@ -26,6 +26,7 @@ def test_what_is_cached_costs_what_pictures_cost():
     model = task.trainable(losses())
     picture = task.network(np.zeros((1, 1))) + 10.0
     cached, plain = model.readings(None, None, picture, None, True), task.read(None, picture)
+    assert [v.shape for v in model.variables if len(v.shape)] == [(1, 32, 48, 3)]  # no network
     for slot, loss in model.terms.losses.items():
         expected = float(slot_value(loss, plain[slot]))
         assert expected > 0

