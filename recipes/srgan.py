@@ -65,7 +65,12 @@ def recipe(
         },
         candidates={
             "image": ("MAE", "Charbonnier"),
-            "perceptual": ("ImageGradient", "GMSD", "FocalFrequency"),
+            "perceptual": (
+                "Perceptual(layers=['block2_conv2'], power=1)",
+                "ImageGradient",
+                "GMSD",
+                "FocalFrequency",
+            ),
             "critic": ("NonSaturatingGAN", "HingeGAN", "LeastSquaresGAN", "RelativisticGAN"),
         },
         score="val_lpips",

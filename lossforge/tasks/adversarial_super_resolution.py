@@ -44,7 +44,7 @@ class AdversarialSuperResolution(SuperResolution):
         super().__init__(network, scale, perceptual)
         self.discriminator = discriminator
         self.penalty = penalty
-        self.slots["perceptual"] = Slot("perceptual", ("image",))
+        self.slots["perceptual"] = Slot("perceptual", self.slots["image"].kinds)
         self.slots["critic"] = Slot("critic", CRITICS)
 
     def read(self, target: Any, outputs: Any) -> dict[str, dict[str, Reading]]:
