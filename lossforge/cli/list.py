@@ -1,6 +1,8 @@
-"""lossforge list: the losses, and what each reads."""
+"""lossforge list: the losses, and what each reads; or the studies of a directory."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,10 +10,15 @@ from lossforge.cli import options
 
 
 @click.command("list")
+@click.argument("what", type=click.Choice(["losses", "studies"]), default="losses")
 @click.option("--kind", metavar="NAME", help="Only losses that read this kind of tensors.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a loss.")
-def command(kind, as_json) -> None:
-    """List the losses: name, kinds of tensors that it reads, and purpose.
+@click.option(
+    "--directory", default="studies", show_default=True, metavar="DIR", help="Where studies are."
+)
+@click.option("--storage", metavar="URL", help="Of studies in a database.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a loss or study.")
+def command(what, kind, directory, storage, as_json) -> None:
+    """List the losses: name, kinds of tensors that it reads, and purpose. Or list the studies.
 
     A loss over other losses reads what these read; its kinds are shown as "wraps".
 
@@ -19,7 +26,30 @@ def command(kind, as_json) -> None:
     lossforge list
     lossforge list --kind boxes
     lossforge list --kind multiclass --json
+    lossforge list studies
     """
+    if what == "studies":
+        _studies(Path(directory), storage, as_json)
+    else:
+        _losses(kind, as_json)
+
+
+def _studies(directory: Path, storage: str | None, as_json: bool) -> None:
+    import json
+
+    from lossforge.search.summary import line, studies_in
+
+    found = studies_in(directory, storage)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for each in found:
+        click.echo(line(each))
+    if not found:
+        click.echo(f"There are no studies in {storage or directory}.", err=True)
+
+
+def _losses(kind: str | None, as_json: bool) -> None:
     import inspect
     import json
 

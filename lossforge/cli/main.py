@@ -20,11 +20,11 @@ COMMANDS = {
     "card": "Measure a loss: optimum, gradient, calibration, invariances.",
     "export": "Write the SavedModel of a finished run, with decoding inside.",
     "init": "Write a starter: a recipe and a loss of your own.",
-    "list": "List the losses, and what each reads.",
+    "list": "List the losses and what each reads, or the studies.",
     "report": "Write a study as one HTML page that opens without a network.",
     "search": "Search the loss of a recipe, and compare it with the standard one.",
     "sensitivity": "How the score moves with each hyper-parameter of a loss.",
-    "show": "Show one loss: formula, tensors, search ranges, source.",
+    "show": "Show one loss (formula, tensors, ranges, source), or a study.",
     "tensorboard": "Look at a run or a study in TensorBoard.",
     "train": "Train a recipe once, with any loss.",
     "worker": "Join a study, from this machine or another.",
@@ -78,6 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, no permission
+        _stop(f"{error.strerror or error}: {error.filename or 'the files of this command'}", 4)
 
 
 def _stop(message: str, code: int) -> None:

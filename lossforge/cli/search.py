@@ -10,7 +10,7 @@ import click
 from lossforge.cli import options
 from lossforge.errors import UsageError
 
-GATE_FROM = 24
+GATE_FROM, FINALS = 24, 4
 
 
 @click.command("search")
@@ -76,6 +76,13 @@ GATE_FROM = 24
     help="First see with a few named losses whether the loss matters here.  [default: from 24 "
     "trials on, where it is at most half of the search]",
 )
+@click.option(
+    "--finals",
+    type=click.IntRange(min=0),
+    metavar="SEEDS",
+    help="Train the best trials again on so many further seeds, and choose by the mean; 0: don't.  "
+    "[default: 4 from 24 trials on, else 0]",
+)
 @click.option("--anyway", is_flag=True, help="Search even where the gate sees no headroom.")
 @click.option(
     "--dry-run", is_flag=True, help="Only show the plan, and try every candidate on one batch."
@@ -93,7 +100,7 @@ GATE_FROM = 24
 @options.PRECISION
 def command(
     recipe, trials, minutes, jobs, storage, directory, space, pruner, sampler, score, guards,
-    formulas, gate, anyway, dry_run, as_json, settings, seed, epochs, precision,
+    formulas, gate, finals, anyway, dry_run, as_json, settings, seed, epochs, precision,
 ) -> None:  # fmt: skip
     """Search the loss of RECIPE by its validation metric. The recipe's own loss is trial 0.
 
@@ -117,6 +124,11 @@ def command(
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs must be at least 1, got {jobs}.")
 
+    several = score is not None and "," in score
+    if finals and several:
+        raise UsageError("--finals chooses by one score; leave it out with several.")
+    if finals is None:
+        finals = FINALS if trials >= GATE_FROM and not several else 0
     if formulas and (space != "auto" or dry_run):
         raise UsageError("--formulas makes a space of its own: leave --space and --dry-run out.")
 
@@ -152,6 +164,7 @@ def command(
         pruner=pruner,
         score=score,
         guards=guards,
+        finals=finals,
     )
     if dry_run:
         with options.quiet_start():

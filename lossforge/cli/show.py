@@ -1,7 +1,8 @@
-"""lossforge show: one loss, with what it reads, its search ranges and its text."""
+"""lossforge show: one loss, with what it reads, its search ranges and its text; or a study."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,13 +15,37 @@ if TYPE_CHECKING:
 
 @click.command("show")
 @click.argument("name")
-def command(name) -> None:
+@click.option("--storage", metavar="URL", help="Of a study in a database.")
+@click.option("--json", "as_json", is_flag=True, help="Print a study as JSON.")
+def command(name, storage, as_json) -> None:
     """Show the loss NAME: formula, tensors, search ranges, source, and its text for --loss.
+
+    Where NAME is the directory of a study: its trials, what was found, and what is proven.
 
     \b
     lossforge show Focal
     lossforge show GIoU
+    lossforge show studies/retinanet-1a2b3c
     """
+    if storage or "/" in name or Path(name).is_dir():
+        _study(Path(name), storage, as_json)
+    else:
+        _loss(name)
+
+
+def _study(directory: Path, storage: str | None, as_json: bool) -> None:
+    from lossforge.search import study as studies
+    from lossforge.search.summary import lines, summary
+
+    study = studies.load_study(directory.name, storage, directory)
+    found = summary(study, directory)
+    if as_json:
+        options.print_json(found)
+        return
+    click.echo("\n".join(lines(study, found)))
+
+
+def _loss(name: str) -> None:
     import inspect
 
     from lossforge.errors import RecipeError, unknown_name

@@ -44,7 +44,7 @@ class Comparison:
             for a, b in zip(rows[index], rows[to], strict=True)
             if math.isfinite(a) and math.isfinite(b)
         ]
-        return paired_difference(*map(list, zip(*pairs, strict=True))) if pairs else None
+        return paired_difference([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
 
     def best(self) -> int:
         """The loss of the best mean score."""
@@ -174,7 +174,7 @@ def comparison_of(
     labels = labels or [label_of(losses) for losses in described["losses"]]
     names = sorted({name for result in results.values() for name in result["metrics"]})
     names = [score, *(n for n in names if n != score)]
-    missing = {"metrics": {}, "reason": None}
+    missing: dict[str, Any] = {"metrics": {}, "reason": None}
 
     def value(index: int, seed: int, name: str) -> float:
         return float(results.get((index, seed), missing)["metrics"].get(name, math.nan))

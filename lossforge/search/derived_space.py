@@ -11,6 +11,8 @@ Parameters of a trial, for a slot `box`:
     box.hard            whether only the hardest examples count (HardExamples)
     box.keep            their share
     box.weight          weight of the slot against the first slot, whose weight stays 1
+
+and those of `derived_dynamics`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from lossforge.losses.composite import Composite
 from lossforge.losses.hard_examples import HardExamples
 from lossforge.ranges import Choice, Float
 from lossforge.recipe import Slot
+from lossforge.search.derived_dynamics import DerivedDynamics
+from lossforge.search.suggestion import Suggestion
 
 WEIGHT = Float(0.1, 10.0, log=True)
 FURTHER = ("second", "third")
@@ -79,6 +83,7 @@ class DerivedSpace:
         scale: (slot, loss) -> size of its gradient. A term's weight is divided by it, against the
             first term's, so that a drawn weight of 1 means equal pull.
         combine: whether terms are combined, kept in part, and weighted; else one plain loss a slot.
+        dynamics: draws Balance and schedules for them; None: nothing moves.
     """
 
     def __init__(
@@ -87,11 +92,16 @@ class DerivedSpace:
         candidates: Candidates,
         scale: Scale | None = None,
         combine: bool = True,
+        dynamics: DerivedDynamics | None = None,
     ) -> None:
         self._slots, self._candidates = slots, candidates
-        self._scale, self._combine = scale, combine
+        self._scale, self._combine, self._dynamics = scale, combine, dynamics
 
-    def suggest(self, trial: Any) -> dict[str, Loss]:
+    def suggest(self, trial: Any) -> Suggestion:
+        losses = self._losses(trial)
+        return self._dynamics.suggest(trial, losses) if self._dynamics else Suggestion(losses)
+
+    def _losses(self, trial: Any) -> dict[str, Loss]:
         losses = {}
         for index, (slot, names) in enumerate(self._candidates.items()):
             if not self._combine:
@@ -152,16 +162,18 @@ class DerivedSpace:
                 if not _holds(values, value):
                     return {}
                 parameters[f"{slot}.{name}.{argument}"] = value
-        return parameters
+        return parameters | (self._dynamics.still(losses) if self._dynamics else {})
 
     def described(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             slot: {
                 name: {} if "(" in name else {n: repr(v) for n, v in LOSSES[name].search.items()}
                 for name in names
             }
             for slot, names in self._candidates.items()
-        } | {"combined": self._combine}
+        }
+        found["combined"] = self._combine
+        return found | (self._dynamics.described() if self._dynamics else {})
 
 
 def named_loss(name: str, slot: Slot, **arguments: Any) -> Loss:

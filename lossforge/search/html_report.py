@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from lossforge.search import report
 from lossforge.search import study as studies
 from lossforge.search.confirm import RAW as CONFIRMED
 from lossforge.search.gate import GATE
+from lossforge.search.report_pictures import figure, pictures
 
 PAGE = "report.html"
 STYLE = """
@@ -30,7 +30,12 @@ def write_page(study: optuna.Study, directory: Path) -> Path:
     """Writes report.html beside the study and gives its path."""
     from plotly.offline import get_plotlyjs
 
-    sections = [*_findings(study, directory), *_pictures(study), *_details(study)]
+    sections = [
+        *_findings(study, directory),
+        *pictures(study),
+        *_cards(studies.ranked(study)[0]),
+        *_details(study),
+    ]
     body = "\n".join(f"<h2>{escape(title)}</h2>\n{content}" for title, content in sections)
     name = escape(study.user_attrs.get("recipe_name", study.study_name))
     page = (
@@ -49,11 +54,8 @@ def _findings(study: optuna.Study, directory: Path) -> Iterator[tuple[str, str]]
     yield "What was found", "".join(f'<p class="claim">{escape(line)}</p>' for line in lines)
     best = studies.ranked(study)[0]
     config = best.user_attrs["loss_config"]
-    losses = best.user_attrs["losses"]
-    python = "import lossforge\n\nlosses = {\n" + "".join(
-        f"    {slot!r}: lossforge.spec.parse({text!r}),\n" for slot, text in losses.items()
-    )
-    yield "The loss", f"<pre>{escape(config)}</pre><p>In Python:</p><pre>{escape(python)}}}</pre>"
+    python = escape(report.python_of(best))
+    yield "The loss", f"<pre>{escape(config)}</pre><p>In Python:</p><pre>{python}</pre>"
     if proof:
         rows = [
             [e["contender"], e["loss"], _number(e["metrics"][proof["score"]]["mean"]),
@@ -64,59 +66,40 @@ def _findings(study: optuna.Study, directory: Path) -> Iterator[tuple[str, str]]
     gate = _json(directory / GATE)
     if gate:
         yield "Headroom before the search", f"<p>{escape(gate['sentence'])}</p>"
+    if study.user_attrs.get(studies.FINALS):
+        yield "Finals", _finals(study.user_attrs[studies.FINALS])
     header = ["trial", report.scores_of(study), "to baseline", "losses"]
     yield "Best trials", _table(header, [list(row) for row in report.rows(study, 15)])
 
 
-def _pictures(study: optuna.Study) -> Iterator[tuple[str, str]]:
-    from optuna import visualization as draw
-
-    several = len(study.directions) > 1
-    score = report.score_of(study)
-    first: dict[str, Any] = {"target": lambda t: t.values[0]} if several else {}
-    named = {**first, "target_name": score}
-    common = _common_parameters(study)
-    pictures: list[tuple[str, Callable[[], Any]]] = [
-        ("Optimisation history", lambda: draw.plot_optimization_history(study, **named)),
-        ("Importance of parameters", lambda: draw.plot_param_importances(study, **named)),
-        (
-            "Parallel coordinates",
-            lambda: draw.plot_parallel_coordinate(study, params=common or None, **named),
-        ),
-        ("Sensitivity", lambda: draw.plot_slice(study, params=common or None, **named)),
+def _finals(data: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"{e['trial']}{' (baseline)' if e['own'] else ''}",
+            _number(e["mean"]),
+            ", ".join(map(_number, e["values"])) + (" (fell behind)" if e["out"] else ""),
+        ]
+        for e in data["contenders"]
     ]
-    if several:
-        names = [o.metric for o in studies.objectives_of(study)]
-        pictures.insert(0, ("Front", lambda: draw.plot_pareto_front(study, target_names=names)))
-    terms = studies.ranked(study)[0].user_attrs.get("terms") or {}
-    if terms:
-        pictures.append(("Terms of the best loss over epochs", lambda: _terms(terms)))
-    for title, picture in pictures:
+    return _table(["trial", f"mean {data['score']}", f"seeds {data['seeds']}"], rows)
+
+
+def _cards(best: optuna.trial.FrozenTrial) -> Iterator[tuple[str, str]]:
+    """What each slot's loss rewards, and how it pulls, measured on the loss itself."""
+    from lossforge import spec
+    from lossforge.loss_card import card
+
+    for slot, loss in spec.load(best.user_attrs["loss_config"]).items():
+        title = f"Loss card: {slot}"
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                shown = picture().to_html(full_html=False, include_plotlyjs=False)
-        except (ValueError, RuntimeError) as error:  # too few trials for this picture
-            shown = f"<p>Not drawn: {escape(str(error))}</p>"
-        yield title, shown
-
-
-def _common_parameters(study: optuna.Study, most: int = 12) -> list[str]:
-    """Those that most completed trials have: pictures of conditional ones would be empty."""
-    counts: dict[str, int] = {}
-    for trial in studies.ranked(study):
-        for name in trial.params:
-            counts[name] = counts.get(name, 0) + 1
-    known = [n for n, count in sorted(counts.items(), key=lambda item: -item[1]) if count > 1]
-    return known[:most]
-
-
-def _terms(terms: dict[str, list[float]]) -> Any:
-    import plotly.graph_objects as go
-
-    epochs = list(range(1, 1 + max(map(len, terms.values()))))
-    lines = [go.Scatter(x=epochs, y=values, name=name) for name, values in terms.items()]
-    return go.Figure(lines, layout={"xaxis_title": "epoch", "yaxis_title": "mean of the term"})
+            found = card(loss)
+        except ValueError as error:  # some read what can't be drawn without the recipe
+            yield title, f"<p>Not measured: {escape(str(error))}</p>"
+            continue
+        facts = [line.split("  ", 1) for line in found.text().splitlines()[2:]]
+        drawn = figure(found.curve["at"], {n: found.curve[n] for n in ("value", "gradient")},
+                       found.across, "")  # fmt: skip
+        yield title, _table(["what", "measured"], facts) + drawn
 
 
 def _details(study: optuna.Study) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ class Plan:
         pruner: "halving", "median", "hyperband" or "none".
         score: other than the recipe's; several, divided by commas, are searched as a Pareto front.
         guards: conditions that a trial must hold, such as "val_recall>=0.6".
+        finals: on so many further seeds the best trials are trained again in the end; 0: none.
     """
 
     recipe: str
@@ -51,6 +52,7 @@ class Plan:
     pruner: str = "halving"
     score: str | None = None
     guards: tuple[str, ...] = ()
+    finals: int = 0
 
     @property
     def study_name(self) -> str:

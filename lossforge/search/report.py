@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
 import optuna
+import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from lossforge.run import write_atomically
+from lossforge.search.finals import sentence
 from lossforge.search.front import FRONT, draw_front
 from lossforge.search.plan import Plan
-from lossforge.search.study import is_baseline, objectives_of, pareto_front, ranked
+from lossforge.search.study import FINALS, is_baseline, objectives_of, pareto_front, ranked
 
 BEST, REPORT = "best_loss.yaml", "report.md"
 
@@ -62,6 +65,8 @@ def rows(study: optuna.Study, count: int = 5) -> list[tuple[str, str, str, str]]
 def verdict(study: optuna.Study) -> str:
     """One plain sentence on what was found, and how little a single seed says."""
     best, baseline, score = ranked(study)[0], baseline_of(study), score_of(study)
+    if study.user_attrs.get(FINALS):
+        return f"{sentence(study.user_attrs[FINALS])} 'lossforge confirm' tells what is proven."
     if len(study.directions) > 1:
         count = len(pareto_front(study, ranked(study)))
         names = ", ".join(o.metric for o in objectives_of(study))
@@ -75,6 +80,28 @@ def verdict(study: optuna.Study) -> str:
         "recipe's own loss. One seed each: small differences are noise, and the best of many "
         "is flattered by the choice. 'lossforge confirm' tells."
     )
+
+
+def python_of(trial: FrozenTrial) -> str:
+    """The Python that builds the losses of a trial, and what moves them."""
+    config = yaml.safe_load(trial.user_attrs["loss_config"])
+    texts = trial.user_attrs["losses"]
+    lines = ["import lossforge", "", "losses = {"]
+    lines += [f"    {s!r}: lossforge.spec.parse({texts[s]!r})," for s in config["loss_config"]]
+    lines += ["}"]
+    if config.get("balance"):
+        lines += [f"balance = lossforge.callbacks.Balancing({config['balance']!r})"]
+    if config.get("callbacks"):
+        lines += ["callbacks = ["]
+        lines += [f"    lossforge.spec.parse_callback({text!r})," for text in config["callbacks"]]
+        lines += ["]"]
+    return "\n".join(lines)
+
+
+def proven(directory: Path) -> list[str]:
+    """What `lossforge confirm` said, if it ran."""
+    path = directory / "confirm.json"
+    return json.loads(path.read_text(encoding="utf-8"))["sentences"] if path.is_file() else []
 
 
 def stopped(study: optuna.Study) -> list[FrozenTrial]:
@@ -100,6 +127,7 @@ def write(study: optuna.Study, directory: Path, recipe: str) -> None:
     best = ranked(study)[0]
     write_atomically(directory / BEST, best.user_attrs["loss_config"])
     lines = [f"# Loss search: {recipe}", "", verdict(study), ""]
+    lines += [line for said in proven(directory) for line in (f"Confirmed: {said}", "")]
     lines += [f"| trial | {scores_of(study)} | to baseline | losses |", "|---|---|---|---|"]
     lines += [
         f"| {number} | {value} | {difference} | `{text}` |"
@@ -110,6 +138,8 @@ def write(study: optuna.Study, directory: Path, recipe: str) -> None:
         lines += ["", f"![The front]({FRONT})"]
     lines += ["", f"The best loss is in `{BEST}`:", ""]
     lines += [f"    {train_command(study, directory, recipe)}", ""]
+    python = python_of(best)
+    lines += ["In Python:", "", "```python", python, "```", ""]
     if stopped(study):
         lines += ["## Trials that did not complete", "", "| trial | state | reason | losses |"]
         lines += ["|---|---|---|---|"]

@@ -17,6 +17,7 @@ from rich.table import Table
 from lossforge.errors import NoTrialError, StudyError
 from lossforge.recipe import find_recipe
 from lossforge.search import report, study
+from lossforge.search.finals import finals
 from lossforge.search.heartbeat import Heartbeat
 from lossforge.search.plan import Plan
 from lossforge.search.same_space import check_same
@@ -43,13 +44,23 @@ def run_search(
     with only_search(directory):
         open_storage(plan.storage, directory)  # a wrong storage shows before TensorFlow loads
         console.print(f"study {directory}: reading the recipe ...", soft_wrap=True)
-        return work_on(plan, Screen(plan, console, on_trial))
+        return work_on(plan, Screen(plan, console, on_trial), last=finals if plan.finals else None)
 
 
-def work_on(plan: Plan, screen: Screen, logs: str | None = None) -> optuna.Study:
-    """Trains trials until the study has them; reports, also when interrupted."""
+def work_on(
+    plan: Plan,
+    screen: Screen,
+    logs: str | None = None,
+    last: Callable[[Plan, optuna.Study, Console], None] | None = None,
+) -> optuna.Study:
+    """Trains trials until the study has them, then what comes `last`; reports, also interrupted."""
     try:
         Supervisor(plan, screen.open, screen, logs).run()
+        if screen.study is None or not study.ranked(screen.study):
+            raise NoTrialError(_why_none(screen.study, Path(plan.directory)))
+        if last is not None:
+            last(plan, screen.study, screen.console)
+        screen.conclude()
     except KeyboardInterrupt:
         screen.console.print("interrupted; the same command goes on from here", style="yellow")
         screen.conclude()
@@ -58,9 +69,6 @@ def work_on(plan: Plan, screen: Screen, logs: str | None = None) -> optuna.Study
         raise StudyError(
             f"Can't write to the study: {error.strerror}. Make room; the same command goes on."
         ) from error
-    if screen.study is None or not study.ranked(screen.study):
-        raise NoTrialError(_why_none(screen.study, Path(plan.directory)))
-    screen.conclude()
     return screen.study
 
 
@@ -84,6 +92,8 @@ class Screen:
         if self.plan.trials > self.study.user_attrs.get("trials", 0):
             self.study.set_user_attr("trials", self.plan.trials)  # for workers that join
         self.before = study.spent(self.study)
+        if self.before < self.plan.trials and study.FINALS in self.study.user_attrs:
+            self.study.set_user_attr(study.FINALS, None)  # they are held again with the new trials
         self.start = time.monotonic()
         if self.before or again:
             self.console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import traceback
 from multiprocessing.connection import Connection
@@ -12,6 +13,7 @@ from lossforge.search.comparison_pictures import keep_tiles
 from lossforge.search.processes import begin_child
 
 if TYPE_CHECKING:
+    from lossforge.search.suggestion import Suggestion
     from lossforge.search.trainings import Setup
 
 
@@ -46,6 +48,7 @@ class _Trainer:
         from lossforge import spec
         from lossforge.recipe import check_score, load_recipe
         from lossforge.search.moves import moves
+        from lossforge.search.suggestion import Suggestion
         from lossforge.training.train import fit_slots
 
         self.setup = setup
@@ -56,29 +59,23 @@ class _Trainer:
             raise RecipeError(f"The data of {self.recipe.name} has no test split.")
         slots = self.recipe.task(data).slots
         defaults = {name: spec.parse(text) for name, text in self.recipe.losses.items()}
-        self.losses = [defaults | self._read(texts, slots) for texts in setup.contenders]
-        self.losses += [defaults | one for one in self._named(slots)]
-        moved = moves(self.losses[0], setup.points) if setup.points else []
-        self.losses += [losses for _, losses in moved]
-        for losses in self.losses:
-            fit_slots(self.recipe, slots, losses)
+        contenders = [_read(texts, slots) for texts in setup.contenders]
+        contenders += [Suggestion(one) for one in self._named(slots)]
+        self.contenders = [one.with_defaults(defaults) for one in contenders]
+        first = self.contenders[0]
+        moved = moves(first.losses, setup.points) if setup.points else []
+        self.contenders += [dataclasses.replace(first, losses=losses) for _, losses in moved]
+        for one in self.contenders:
+            fit_slots(self.recipe, slots, one.losses)
         self.described: dict[str, Any] = {
             "recipe": self.recipe.name,
             "score": self.score,
             "direction": self.recipe.direction,
-            "losses": [{s: spec.text(loss) for s, loss in c.items()} for c in self.losses],
-            "configs": [spec.dump(losses) for losses in self.losses],
+            "losses": [one.texts() for one in self.contenders],
+            "configs": [one.as_yaml() for one in self.contenders],
             "moves": [move for move, _ in moved],
             "test": _fingerprint(data.test) if setup.test else None,
         }
-
-    def _read(self, texts: tuple[str, ...], slots: Any) -> dict[str, Any]:
-        from lossforge import spec
-        from lossforge.cli.options import read_losses
-
-        if len(texts) == 1 and "loss_config:" in texts[0]:
-            return spec.load(texts[0])
-        return read_losses(texts, slots)
 
     def _named(self, slots: Any) -> list[dict[str, Any]]:
         from lossforge.search.derived_space import candidates, named_loss
@@ -96,6 +93,7 @@ class _Trainer:
 
         from lossforge.training.train import train
 
+        drawn = self.contenders[contender]
         metrics: dict[str, float] = {}
         seconds, reason = 0.0, None
         try:
@@ -103,12 +101,14 @@ class _Trainer:
             data = self.recipe.data(seed)
             outcome = train(
                 self.recipe,
-                self.losses[contender],
+                drawn.losses,
                 seed=seed,
                 epochs=self.setup.epochs,
                 precision=self.setup.precision,
                 score=self.score,
                 data=data,
+                callbacks=drawn.made_callbacks(),
+                balance=drawn.balance,
             )
             seconds, reason = outcome.seconds, outcome.reason
             if reason is None:
@@ -128,6 +128,17 @@ class _Trainer:
             keras.backend.clear_session()
             gc.collect()
         return {"metrics": metrics, "reason": reason, "seconds": round(seconds, 1)}
+
+
+def _read(texts: tuple[str, ...], slots: Any) -> Suggestion:
+    """A contender of its `--loss` texts, or of the text of a loss spec."""
+    from lossforge.cli.options import read_dynamics, read_losses
+    from lossforge.search.suggestion import Suggestion
+
+    if len(texts) == 1 and "loss_config:" in texts[0]:
+        return Suggestion.read(texts[0])
+    balance, callbacks = read_dynamics(texts, None, ())
+    return Suggestion(read_losses(texts, slots), balance, tuple(callbacks))
 
 
 def _fingerprint(dataset: Any) -> str:

@@ -42,7 +42,7 @@ def sensitivity(setup: Setup, seeds: Sequence[int], console: Console | None = No
     if found.mean(0) is None:
         raise NoTrialError(f"The loss itself did not train: {found.reasons[:1]}.")
     curves = _curves(found, described["moves"])
-    data = {"recipe": setup.recipe, "loss": found.labels[0], "score": found.score}
+    data: dict[str, Any] = {"recipe": setup.recipe, "loss": found.labels[0], "score": found.score}
     data |= {"mean": found.mean(0), "seeds": list(seeds), "parameters": curves}
     write_atomically(directory / RAW, json.dumps(data, indent=2) + "\n")
     write_atomically(directory / TABLE, _markdown(data))

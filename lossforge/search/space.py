@@ -15,14 +15,18 @@ from typing import Any, Protocol
 from lossforge.errors import RecipeError
 from lossforge.losses.base import Loss
 from lossforge.recipe import Recipe, Slot
+from lossforge.search.derived_dynamics import FEW, DerivedDynamics, balances_on_values
 from lossforge.search.derived_space import DerivedSpace, Scale, candidates
+from lossforge.search.suggestion import Suggestion
+
+MOVES = ("balance", "callbacks")
 
 
 class Space(Protocol):
     """What a search may try."""
 
-    def suggest(self, trial: Any) -> dict[str, Loss]:
-        """A loss for each slot, drawn by the trial."""
+    def suggest(self, trial: Any) -> Suggestion:
+        """A loss for each slot, and how they move, drawn by the trial."""
         ...
 
     def parameters_of(self, losses: Mapping[str, Loss]) -> dict[str, Any]:
@@ -38,7 +42,8 @@ class SpaceFile:
     """A space written by hand: a file with `space(trial)` or `space(trial, slots)`.
 
     It gives {slot: loss}, each loss as a Loss or as text (`"Focal(gamma=1.5)"`). Slots left out
-    keep the recipe's own loss. `slots[name].bind` holds what the recipe knows: class counts.
+    keep the recipe's own loss. `slots[name].bind` holds what the recipe knows: class counts. It may
+    also give "balance", the text of a Balance, and "callbacks", a list of texts.
 
     Raises:
         RecipeError: for a file without `space`, an error in it, or losses that fit no slot.
@@ -55,16 +60,23 @@ class SpaceFile:
             raise RecipeError(f"{path}: {type(error).__name__}: {error}") from error
         self._takes_slots = len(inspect.signature(self._function).parameters) > 1
 
-    def suggest(self, trial: Any) -> dict[str, Loss]:
+    def suggest(self, trial: Any) -> Suggestion:
         from lossforge import spec
 
         given = self._function(trial, self._slots) if self._takes_slots else self._function(trial)
-        if not isinstance(given, Mapping) or not set(given) <= set(self._slots):
+        if not isinstance(given, Mapping) or not set(given) <= {*self._slots, *MOVES}:
             raise RecipeError(
                 f"{self.path}: space(trial) gives a loss for each of the slots "
                 f"{', '.join(self._slots)}, as a dict; got {given!r}."[:400]
             )
-        return {n: spec.parse(v) if isinstance(v, str) else v for n, v in given.items()}
+        losses = {n: v for n, v in given.items() if n in self._slots}
+        balance, callbacks = (None if n in self._slots else given.get(n) for n in MOVES)
+        if balance is not None:
+            spec.parse_balance(balance)
+        for callback in callbacks or ():
+            spec.parse_callback(callback)
+        parsed = {n: spec.parse(v) if isinstance(v, str) else v for n, v in losses.items()}
+        return Suggestion(parsed, balance, tuple(callbacks or ()))
 
     def parameters_of(self, losses: Mapping[str, Loss]) -> dict[str, Any]:
         return {}
@@ -79,6 +91,7 @@ def read_space(
     slots: Mapping[str, Slot],
     further: Mapping[str, Sequence[str]] | None = None,
     scale: Scale | None = None,
+    steps: int | None = None,
 ) -> Space:
     """The space of that name.
 
@@ -90,15 +103,19 @@ def read_space(
         further: candidates of other sources for each slot, as names or as texts such as
             `Formula("-log(p)")`; with a file they are refused.
         scale: (slot, loss) -> size of its gradient; weights of terms are relative to it.
+        steps: of a whole training, for schedules; None, or a recipe with callbacks of its own:
+            neither schedules nor a Balance are drawn.
     """
     if name not in ("auto", "all", "named"):
         if further:
             raise RecipeError(f"Further candidates can't be added to the space file {name}.")
         return SpaceFile(find_space(name), slots)
     chosen = {} if name == "all" else {slot: tuple(c) for slot, c in recipe.candidates.items()}
-    return DerivedSpace(
-        slots, candidates(slots, chosen, further or {}), scale, combine=name != "named"
-    )
+    dynamics = None
+    if name != "named" and steps is not None and not recipe.callbacks(steps):
+        dynamics = DerivedDynamics(steps, balances_on_values() if name == "all" else FEW)
+    names = candidates(slots, chosen, further or {})
+    return DerivedSpace(slots, names, scale, combine=name != "named", dynamics=dynamics)
 
 
 def find_space(name: str) -> Path:

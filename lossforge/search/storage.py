@@ -7,6 +7,7 @@ import fcntl
 import functools
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -21,17 +22,26 @@ JOURNAL = "journal.log"
 
 
 class FileLock:
-    """`flock` on a file beside the journal. The kernel frees it when its holder dies, so a process
-    that was killed never blocks the others."""
+    """`flock` on a file beside the journal, for who appends to it.
+
+    The kernel frees it when its holder dies, so a process that was killed never blocks the others.
+    A last line that a killed process, or a full disk, left half written is cut off first: it would
+    swallow the next.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(f"{path}.lock")
+        self._journal, self._path = path, Path(f"{path}.lock")
         self._file: int | None = None
 
     def acquire(self) -> bool:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(file, fcntl.LOCK_EX)
         self._file = file
+        try:
+            cut_torn_line(self._journal)
+        except OSError:
+            self.release()
+            raise
         return True
 
     def release(self) -> None:
@@ -56,7 +66,8 @@ def open_storage(storage: str | None, directory: Path) -> BaseStorage:
         path = Path(storage) if storage else directory / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        repair(path, lock)
+        lock.acquire()  # what was torn is cut off before anything is read
+        lock.release()
         return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, lock)))
     except Exception as error:  # any driver may raise anything
         reason = " ".join(str(error).split())[:300] or type(error).__name__
@@ -69,9 +80,11 @@ def _proxy(url: str) -> BaseStorage:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
-    proxy = optuna.storages.GrpcStorageProxy(
-        host=parts.hostname or "localhost", port=parts.port or 13000
-    )
+    with warnings.catch_warnings():  # that it is experimental is in the guide
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        proxy = optuna.storages.GrpcStorageProxy(
+            host=parts.hostname or "localhost", port=parts.port or 13000
+        )
     proxy.wait_server_ready(timeout=10)
     return proxy
 
@@ -122,25 +135,24 @@ def _unreachable(error: Exception) -> bool:
     return False
 
 
-def repair(path: Path, lock: FileLock) -> None:
-    """Cuts off a last line that a killed process left half written: it would hide the next."""
+def cut_torn_line(path: Path) -> None:
+    """Cuts off the end of a file behind its last newline."""
     if not path.exists():
         return
-    lock.acquire()
-    try:
-        with open(path, "r+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            while end > 0:
-                start = max(0, end - 65536)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                if newline >= 0:
-                    end = start + newline + 1
-                    break
-                end = start
-            file.truncate(end)
-    finally:
-        lock.release()
+    with open(path, "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        if file.read(1) in (b"\n", b""):
+            return
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        file.truncate(end)
 
 
 @contextlib.contextmanager

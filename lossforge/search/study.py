@@ -9,13 +9,13 @@ from typing import Any
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lossforge.errors import StudyError
 from lossforge.search.plan import Objective, Plan
 from lossforge.search.storage import open_storage
 
-BASELINE = "baseline"
+BASELINE, FINALS = "baseline", "finals"
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -106,7 +106,7 @@ def begin_with_baseline(
             study.enqueue_trial(known, user_attrs={"origin": "named"})
 
 
-def is_baseline(trial: FrozenTrial) -> bool:
+def is_baseline(trial: FrozenTrial | Trial) -> bool:
     return trial.user_attrs.get("origin") == BASELINE
 
 
@@ -163,17 +163,21 @@ def _counted(study: optuna.Study) -> list[int]:
     ]
 
 
-def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """Completed trials that hold every guard: by the objective, the best first.
+def ranked(study: optuna.Study, by_finals: bool = True) -> list[FrozenTrial]:
+    """Completed trials that hold every guard: the winner of the finals first, if there were any.
 
-    With several objectives those that no other beats in all of them come first, and then the
-    first objective decides.
+    Then by the objective, the best first. With several objectives those that no other beats in all
+    of them come first, and then the first objective decides.
     """
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     done = [trial for trial in done if all(v <= 0 for v in trial.constraints.values())]
     sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
     front = set(pareto_front(study, done)) if len(study.directions) > 1 else set()
-    return sorted(done, key=lambda t: (t.number not in front, sign * t.values[0], t.number))
+    winner = (study.user_attrs.get(FINALS) or {}).get("winner") if by_finals else None
+    return sorted(
+        done,
+        key=lambda t: (t.number != winner, t.number not in front, sign * t.values[0], t.number),
+    )
 
 
 def pareto_front(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[int]:

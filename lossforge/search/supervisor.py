@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from lossforge.errors import LossforgeError
+from lossforge.errors import LossforgeError, StudyError
 from lossforge.search import study as studies
 from lossforge.search.heartbeat import Heartbeat
 from lossforge.search.plan import Plan
@@ -140,5 +141,7 @@ class Supervisor:
     def _stop(self) -> None:
         for worker in self._workers:
             if self._study is not None and worker.job is not None:
-                studies.give_up(self._study, worker.job, "interrupted", retry=True, count=False)
+                # On a full disk, or out of reach: the next search finds the trial.
+                with contextlib.suppress(OSError, StudyError):
+                    studies.give_up(self._study, worker.job, "interrupted", retry=True, count=False)
             worker.stop()

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +104,23 @@ class Trainings:
 
     After `run`: `described`, what the recipe says (slots, score, direction, labels of the
     contenders), and `results`, {(contender, seed): {"metrics", "reason", "seconds"}}.
+
+    Args:
+        setup: what they share.
+        seeds: of the trainings.
+        tell: called with ("begin", (known, waiting)) and ("training", (job, result)).
+        by_seed: all contenders on a seed before the next seed, so that an early stop leaves whole
+            pairs; else one contender after the other.
     """
 
-    def __init__(self, setup: Setup, seeds: Iterable[int], tell: Listener = lambda *_: None):
-        self.setup, self.seeds, self.tell = setup, tuple(seeds), tell
+    def __init__(
+        self,
+        setup: Setup,
+        seeds: Iterable[int],
+        tell: Listener = lambda *_: None,
+        by_seed: bool = True,
+    ) -> None:
+        self.setup, self.seeds, self.tell, self._by_seed = setup, tuple(seeds), tell, by_seed
         self.described: dict[str, Any] = {}
         self.results: dict[Job, dict[str, Any]] = {}
         self._ledger = Ledger(Path(setup.directory) / LEDGER)
@@ -132,6 +145,10 @@ class Trainings:
             for child in children:
                 child.stop()
 
+    def drop(self, contenders: Container[int]) -> None:
+        """Trains these no further."""
+        self._waiting = [job for job in self._waiting if job[0] not in contenders]
+
     def _child(self, number: int) -> Child:
         setup = self.setup
         return Child(train_seeds, setup, setup.directory, setup.jobs, number)
@@ -155,13 +172,15 @@ class Trainings:
 
     def _begin(self, described: dict[str, Any]) -> None:
         self.described = described
-        for seed in self.seeds:  # seed by seed: an early stop leaves whole pairs
+        for seed in self.seeds:
             for contender, config in enumerate(described["configs"]):
                 known = self._ledger.results.get(self.setup.key(config, seed))
                 if known is not None:
                     self.results[contender, seed] = known
                 elif config not in described["configs"][:contender]:  # equal losses train once
                     self._waiting.append((contender, seed))
+        if not self._by_seed:
+            self._waiting.sort()
         self.tell("begin", (len(self.results), len(self._waiting)))
 
     def _assign(self, children: list[Child]) -> None:

@@ -15,7 +15,8 @@ class TrialReport(keras.callbacks.Callback):
     """Ends `fit` in an orderly way when the pruner says so: other callbacks still end properly.
 
     After training, `step_seconds` is the median time of a step (without tracing, from the second
-    epoch on), and `terms` holds each term's mean after each epoch.
+    epoch on), `terms` holds each term's mean after each epoch, and `shares` what it pulls: its
+    weighted size over that of all.
 
     Args:
         trial: an Optuna trial.
@@ -41,6 +42,7 @@ class TrialReport(keras.callbacks.Callback):
         self._trained = 0.0
         self.pruned_at: int | None = None
         self.terms: dict[str, list[float]] = {}
+        self.shares: dict[str, list[float]] = {}
 
     @property
     def step_seconds(self) -> float:
@@ -56,9 +58,10 @@ class TrialReport(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         self._epochs.append(self._trained)
-        for name, value in logs.items():
-            if name.startswith("terms/"):
-                self.terms.setdefault(name.removeprefix("terms/"), []).append(float(value))
+        for kept, prefix in ((self.terms, "terms/"), (self.shares, "shares/")):
+            for name, value in logs.items():
+                if name.startswith(prefix):
+                    kept.setdefault(name.removeprefix(prefix), []).append(float(value))
         value = float(logs.get(self._score, math.nan))
         if not math.isfinite(value):
             return

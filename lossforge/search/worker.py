@@ -52,8 +52,9 @@ class _Trainer:
         from lossforge.search.plan import objectives, read_guard
         from lossforge.search.space import read_space
         from lossforge.search.study import open_study
+        from lossforge.search.suggestion import Suggestion
         from lossforge.training.precision import set_precision
-        from lossforge.training.train import fit_slots
+        from lossforge.training.train import executions, fit_slots
 
         precision = set_precision(plan.precision)
         self.connection, self.plan = connection, plan
@@ -65,8 +66,12 @@ class _Trainer:
         data = recipe.data(plan.seed)
         task = recipe.task(data)
         scale = gradient_scale(task, data.train)
-        self.space = read_space(plan.space, recipe, task.slots, plan.further, scale)
+        steps = None
+        if not hasattr(task, "trainable"):  # a model of its own may train its terms apart
+            steps = executions(recipe, data.train)[1] * (plan.epochs or recipe.epochs)
+        self.space = read_space(plan.space, recipe, task.slots, plan.further, scale, steps)
         self.baseline = {name: spec.parse(text) for name, text in recipe.losses.items()}
+        self.own = Suggestion(self.baseline)
         fit_slots(recipe, task.slots, {})
         self._try_space(task.slots)
         directions = [objective.maximize for objective in self.objectives]
@@ -103,7 +108,7 @@ class _Trainer:
         from lossforge.training.train import fit_slots
 
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self.plan.seed))
-        fit_slots(self.recipe, slots, self.space.suggest(study.ask()))
+        fit_slots(self.recipe, slots, self.space.suggest(study.ask()).losses)
 
     def run(self, number: int) -> tuple[str, list[float] | None, str | None]:
         """(state, values, reason) of one trial; whatever goes wrong in it costs only this trial."""
@@ -116,7 +121,8 @@ class _Trainer:
             state, values, reason = self._train(trial_id, number)
         except Exception as error:
             traceback.print_exc()
-            state, values, reason = "fail", None, f"{type(error).__name__}: {error}"[:500]
+            state, reason = what_went_wrong(error)
+            values = None
         finally:
             keras.backend.clear_session()
             gc.collect()
@@ -131,7 +137,6 @@ class _Trainer:
     def _train(self, trial_id: int, number: int) -> tuple[str, list[float] | None, str | None]:
         import optuna
 
-        from lossforge import spec
         from lossforge.search.study import is_baseline, pruner_of, sampler_of
         from lossforge.search.trial_report import TrialReport
         from lossforge.training.train import train
@@ -142,10 +147,10 @@ class _Trainer:
         trial = optuna.trial.Trial(self.study, trial_id)
         own = is_baseline(trial)
         known = "origin" in trial.user_attrs  # named losses are not pruned: they are the measure
-        losses = self.space.suggest(trial)
-        losses = self.baseline if own else self.baseline | losses
-        trial.set_user_attr("losses", {slot: spec.text(loss) for slot, loss in losses.items()})
-        trial.set_user_attr("loss_config", spec.dump(losses))
+        drawn = self.space.suggest(trial)
+        drawn = self.own if own else drawn.with_defaults(self.baseline)
+        trial.set_user_attr("losses", drawn.texts())
+        trial.set_user_attr("loss_config", drawn.as_yaml())
         metric = self.objectives[0].metric
 
         def tell(epoch: int, value: float) -> None:
@@ -154,24 +159,39 @@ class _Trainer:
         report = TrialReport(trial, metric, tell, prune=not known, single=len(self.objectives) == 1)
         outcome = train(
             self.recipe,
-            losses,
+            drawn.losses,
             seed=self.plan.seed,
             epochs=epochs,
             precision=self.plan.precision,
             score=metric,
-            callbacks=[report],
+            callbacks=[*drawn.made_callbacks(), report],
+            balance=drawn.balance,
         )
         if outcome.reason:
             return "pruned", None, outcome.reason
         metrics = outcome.metrics | {"step_seconds": report.step_seconds}
         trial.set_user_attr("metrics", metrics)
         trial.set_user_attr("terms", report.terms)
+        trial.set_user_attr("shares", report.shares)
         if report.pruned_at:
             return "pruned", None, f"below the others after epoch {report.pruned_at}"
         for guard in self.guards:
             violation = guard.violation(_measured(metrics, guard.metric))
             trial.set_constraint(guard.metric, violation if violation == violation else 1.0)
         return "complete", [_measured(metrics, o.metric) for o in self.objectives], None
+
+
+def what_went_wrong(error: Exception) -> tuple[str, str]:
+    """(state, reason) of a trial that raised: too large a trial is pruned, others fail.
+
+    >>> what_went_wrong(MemoryError("8 GB"))
+    ('pruned', 'out of memory: 8 GB')
+    """
+    # By name, as TensorFlow and JAX have one each (XlaRuntimeError: RESOURCE_EXHAUSTED).
+    exhausted = "ResourceExhausted" in type(error).__name__ or "RESOURCE_EXHAUSTED" in str(error)
+    if exhausted or isinstance(error, MemoryError):
+        return "pruned", f"out of memory: {error}"[:500]
+    return "fail", f"{type(error).__name__}: {error}"[:500]
 
 
 def _measured(metrics: dict[str, float], name: str) -> float:

@@ -96,9 +96,7 @@ def train(
     keras.utils.set_random_seed(seed)
     data = recipe.data(seed) if data is None else data
     epochs = epochs or recipe.epochs
-    batches = steps_in(data.train)
-    at_once = min(recipe.steps_per_execution, batches)
-    steps = batches - batches % at_once  # the batches of an epoch come in whole executions
+    at_once, steps = executions(recipe, data.train)
     nan = StopOnNaN()
     keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
     done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
@@ -177,6 +175,13 @@ def fit_slots(
             raise RecipeError(unknown_name(f"slot of {recipe.name}", name, slots))
     defaults = {name: spec.parse(text) for name, text in recipe.losses.items()}
     return {name: slots[name].fit(loss) for name, loss in {**defaults, **losses}.items()}
+
+
+def executions(recipe: Recipe, dataset: Any) -> tuple[int, int]:
+    """(batches of a compiled call, steps of an epoch, which has a whole number of these calls)."""
+    batches = steps_in(dataset)
+    at_once = min(recipe.steps_per_execution, batches)
+    return at_once, batches - batches % at_once
 
 
 def steps_in(dataset: Any) -> int:

@@ -24,6 +24,11 @@ def run(capsys, *arguments):
         (["search", "nothing.py"], 3, "no recipe file 'nothing.py'"),
         (["search", DIGITS, "--trials", "0"], 2, "--trials must be at least 1, got 0"),
         (["search", DIGITS, "--score", "val_loss"], 2, "must be a task metric"),
+        (
+            ["search", DIGITS, "--finals", "3", "--score", "val_a,val_b"],
+            2,
+            "--finals chooses by one score",
+        ),
         (["search", DIGITS, "--set", "candidates"], 2, "--set takes name=value"),
         (["search", DIGITS, "--storage", "sqlite:////no/such/x.db"], 4, "Can't open the storage"),
         (["search", DIGITS, "--nothing"], 2, "No such option"),

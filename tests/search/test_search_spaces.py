@@ -12,6 +12,7 @@ from lossforge.search.space import SpaceFile, find_space
 
 CLASSES = Slot("classes", ("multiclass",), {"task": "multiclass", "class_counts": (30, 20, 3)})
 SLOTS = {
+    "curves": {"classes": CLASSES},
     "detection": {
         "classification": Slot("classification", ("multilabel", "quality")),
         "box": Slot("box", ("boxes", "regression")),
@@ -34,7 +35,7 @@ def test_every_draw_fits_and_has_a_text(name):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     texts = set()
     for _ in range(40):
-        for slot, loss in space.suggest(study.ask()).items():
+        for slot, loss in space.suggest(study.ask()).losses.items():
             SLOTS[name][slot].fit(loss)
             texts.add(spec.text(loss))
             assert spec.text(spec.parse(spec.text(loss))) == spec.text(loss)

@@ -37,7 +37,7 @@ def test_parameters_of_the_baseline_give_the_baseline_back(combine):
     losses = {"classification": spec.parse("Focal(gamma=2.0, alpha=0.25)")}
     losses["box"] = spec.parse("SmoothL1(beta=0.1)")
     space = DerivedSpace(SLOTS, candidates(SLOTS, NAMED), combine=combine)
-    drawn = space.suggest(FixedTrial(space.parameters_of(losses)))
+    drawn = space.suggest(FixedTrial(space.parameters_of(losses))).losses
     assert {n: spec.text(v) for n, v in drawn.items()} == {
         n: spec.text(v) for n, v in losses.items()
     }
@@ -59,13 +59,17 @@ def test_terms_weights_and_hard_examples_are_drawn():
         "box.hard": False,
         "box.SmoothL1.beta": 1.0,
     }
-    drawn = DerivedSpace(SLOTS, candidates(SLOTS, NAMED)).suggest(FixedTrial(parameters))
+    drawn = DerivedSpace(SLOTS, candidates(SLOTS, NAMED)).suggest(FixedTrial(parameters)).losses
     assert spec.text(drawn["classification"]) == "HardExamples(Varifocal(), keep=0.5)"
     assert spec.text(drawn["box"]) == "2.0*GIoU() + 0.5*SmoothL1()"
 
-    measured = DerivedSpace(
-        SLOTS, candidates(SLOTS, NAMED), lambda slot, loss: 8.0 if loss.name == "giou" else 2.0
-    ).suggest(FixedTrial(parameters))
+    measured = (
+        DerivedSpace(
+            SLOTS, candidates(SLOTS, NAMED), lambda slot, loss: 8.0 if loss.name == "giou" else 2.0
+        )
+        .suggest(FixedTrial(parameters))
+        .losses
+    )
     assert spec.text(measured["box"]) == "2.0*GIoU() + 2.0*SmoothL1()"
 
 
@@ -74,9 +78,9 @@ def test_three_terms_are_searched_and_a_term_drawn_twice_is_one():
     space = DerivedSpace(slots, candidates(slots, {"box": ("GIoU", "EIoU", "DIoU")}))
     parameters = {"box": "GIoU", "box.terms": 3, "box.second": "EIoU", "box.second.weight": 0.5}
     parameters |= {"box.third": "DIoU", "box.third.weight": 2.0, "box.hard": False}
-    text = spec.text(space.suggest(FixedTrial(parameters))["box"])
+    text = spec.text(space.suggest(FixedTrial(parameters)).losses["box"])
     assert text == "GIoU() + 0.5*EIoU() + 2.0*DIoU()"
-    twice = spec.text(space.suggest(FixedTrial(parameters | {"box.third": "GIoU"}))["box"])
+    twice = spec.text(space.suggest(FixedTrial(parameters | {"box.third": "GIoU"})).losses["box"])
     assert twice == "GIoU() + 0.5*EIoU()"
 
 
@@ -86,7 +90,7 @@ def test_texts_of_another_source_are_candidates_as_they_are():
     assert names["classification"] == (*NAMED["classification"], *further["classification"])
     space = DerivedSpace(SLOTS, {"classification": names["classification"]})
     parameters = {"classification": further["classification"][1], "classification.terms": 1}
-    drawn = space.suggest(FixedTrial(parameters | {"classification.hard": False}))
+    drawn = space.suggest(FixedTrial(parameters | {"classification.hard": False})).losses
     assert spec.text(drawn["classification"]) == further["classification"][1]
 
 
@@ -94,7 +98,7 @@ def test_what_a_slot_knows_is_given_to_losses_that_need_it():
     slots = {"classes": Slot("classes", ("multiclass",), {"class_counts": (5, 1)})}
     space = DerivedSpace(slots, candidates(slots, {"classes": ("LogitAdjusted",)}), combine=False)
     parameters = {"classes": "LogitAdjusted", "classes.LogitAdjusted.tau": 1.5}
-    drawn = space.suggest(FixedTrial(parameters | {"classes.LogitAdjusted.gamma": 0.0}))
+    drawn = space.suggest(FixedTrial(parameters | {"classes.LogitAdjusted.gamma": 0.0})).losses
     assert spec.text(drawn["classes"]) == "LogitAdjusted([5.0, 1.0], tau=1.5)"
 
 
@@ -102,7 +106,7 @@ def test_any_draw_of_the_whole_library_is_a_loss_that_fits_and_has_a_text():
     space = DerivedSpace(SLOTS, candidates(SLOTS, {}))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(50):
-        for slot, loss in space.suggest(study.ask()).items():
+        for slot, loss in space.suggest(study.ask()).losses.items():
             SLOTS[slot].fit(loss)
             assert spec.text(spec.parse(spec.text(loss))) == spec.text(loss)
 
@@ -114,7 +118,7 @@ def test_a_space_file_draws_losses_as_text(tmp_path):
         "    gamma = trial.suggest_float('gamma', 0.0, 5.0)\n"
         "    return {'classification': f'Focal(gamma={gamma})'}\n"
     )
-    drawn = SpaceFile(path, SLOTS).suggest(FixedTrial({"gamma": 3.0}))
+    drawn = SpaceFile(path, SLOTS).suggest(FixedTrial({"gamma": 3.0})).losses
     assert {n: spec.text(v) for n, v in drawn.items()} == {"classification": "Focal(gamma=3.0)"}
 
 

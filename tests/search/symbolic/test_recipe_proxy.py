@@ -42,7 +42,7 @@ def test_the_space_holds_formulas_beside_the_recipes_losses(tmp_path):
     trial = Trial()
     losses = []
     for trial.number in range(3):
-        losses.append(SpaceFile(path, slots).suggest(trial)["classes"])
+        losses.append(SpaceFile(path, slots).suggest(trial).losses["classes"])
     assert spec.text(losses[0]) == "CrossEntropy()"
     assert all(isinstance(loss, Formula) and loss.from_logits for loss in losses[1:])
     assert losses[1].formula == "abs(y - p)"
