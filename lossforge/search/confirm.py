@@ -65,10 +65,7 @@ class Confirmation:
             if index not in (0, self.winner):
                 lines.append(f"The found loss is {found.sentence(self.winner, to=index)}.")
         if self.optimism is not None:
-            lines.append(
-                f"The search's own score was {self.optimism:+.4f} above that of fresh seeds: "
-                "that much is the choice's flattery and the seed's luck."
-            )
+            lines.append(_flattery(self.optimism))
         if self.before:
             lines.append(
                 f"This test split ({self.fingerprint}) was scored for this study before, on "
@@ -223,3 +220,19 @@ def _confirmation(
     optimism = None if fresh is None else sign * (best.values[0] - fresh)
     texts = [label_of(losses) for losses in described["losses"]]
     return Confirmation(found, winner, texts, optimism, before, described["test"])
+
+
+def _flattery(optimism: float) -> str:
+    """
+    >>> _flattery(-0.043)
+    "The search's own score was 0.0430 worse than that of fresh seeds: it did not flatter."
+    """
+    if optimism <= 0:
+        return (
+            f"The search's own score was {-optimism:.4f} worse than that of fresh seeds: it did "
+            "not flatter."
+        )
+    return (
+        f"The search's own score was {optimism:.4f} better than that of fresh seeds: that much is "
+        "the choice's flattery and the seed's luck."
+    )

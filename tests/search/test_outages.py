@@ -162,6 +162,7 @@ def test_a_recipe_that_was_edited_between_two_runs_is_refused(tmp_path):
         "losses": {},
         "objectives": [["val_accuracy", True]],
         "versions": {},
+        "precision": "float32",
     }
     study = studies.open_study(plan)
     remember(study, plan, described)
