@@ -148,8 +148,14 @@ def check_batch(dataset: Any, replicas: int) -> None:
     spec = getattr(dataset, "element_spec", None)
     if replicas < 2 or spec is None:
         return
-    size = keras.tree.flatten(spec)[0].shape[0]
-    if size is not None and size % replicas:
+    known = {leaf.shape[0] for leaf in keras.tree.flatten(spec)} - {None}
+    if not known:
+        raise UsageError(
+            f"{replicas} devices can't share batches whose size is not fixed: the last one may be "
+            "smaller. Use dataset.batch(size, drop_remainder=True)."
+        )
+    size = known.pop()
+    if size % replicas:
         raise UsageError(
             f"A batch of {size} can't be shared by {replicas} devices: use a multiple, such as "
             f"--set batch_size={-(-size // replicas) * replicas}."

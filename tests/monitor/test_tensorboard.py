@@ -117,7 +117,9 @@ def test_what_moves_during_training_is_seen(moving):
     shares = np.array([values(f"epoch_shares/classes/{n}") for n in ("cross_entropy", "focal")])
     np.testing.assert_allclose(shares.sum(axis=0), 1.0, atol=1e-3)
     assert min(values("epoch_weights/classes/focal")) > 0
-    (cosine,) = [t for t in moving("plugin/scalars/tags")["train"] if "/cosine" in t or "cosines/" in t]
+    (cosine,) = [
+        t for t in moving("plugin/scalars/tags")["train"] if "/cosine" in t or "cosines/" in t
+    ]
     assert all(-1 <= value <= 1 for value in values(cosine))
 
 

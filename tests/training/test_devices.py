@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+import lossforge
 from lossforge.errors import UsageError
-from lossforge.training.devices import check_batch, chosen, placed
+from lossforge.losses.global_batch import GlobalBatch
+from lossforge.training.devices import check_batch, chosen, placed, whole_batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,3 +92,26 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused():
     check_batch(data, 1)
     with pytest.raises(UsageError, match="multiple, such as --set batch_size=4"):
         check_batch(data, 2)
+    unknown = tf.data.Dataset.range(9).batch(4)
+    check_batch(unknown, 1)
+    with pytest.raises(UsageError, match="drop_remainder=True"):
+        check_batch(unknown, 2)
+    zipped = tf.data.Dataset.zip(unknown, tf.data.Dataset.range(8).batch(4, drop_remainder=True))
+    check_batch(zipped, 2)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX sees the whole batch")
+def test_losses_over_a_batch_are_gathered_and_others_stay():
+    losses = {
+        "one": lossforge.Focal(),
+        "all": lossforge.Composite({"t": (0.5, lossforge.Triplet()), "s": lossforge.SmoothL1()}),
+        "hard": lossforge.HardExamples(lossforge.Huber(), keep=0.5, reduction="sum"),
+    }
+    assert whole_batch(losses, 1) == losses
+    found = whole_batch(losses, 2)
+    assert found["one"] is losses["one"]
+    assert isinstance(found["all"].losses["t"], GlobalBatch) and found["all"].weights["t"] == 0.5
+    assert found["all"].losses["s"] is losses["all"].losses["s"]
+    assert found["hard"].name == "hard_examples" and found["hard"].reduction == "sum"
+    with pytest.raises(UsageError, match="RelativisticGAN compares the scores of a batch"):
+        whole_batch({"critic": lossforge.RelativisticGAN(average=True)}, 2)
