@@ -18,7 +18,7 @@ from PIL import Image
 # name of the picture -> address of the tab, width, height
 PLAIN = "_smoothingWeight=0&_ignoreYOutliers=false"
 RUN_TABS = {
-    "scalars": (f"#scalars&{PLAIN}&tagFilter=epoch_%28loss%7CAP50%7Clearning%29", 1100, 500),
+    "scalars": (f"#scalars&{PLAIN}&tagFilter=epoch_%28loss%7CAP50%7Clearning%29", 1100, 760),
     "custom_scalars": (f"#custom_scalars&{PLAIN}", 1100, 1150),
     "images": ("#images", 1000, 520),
     "pr_curves": ("#pr_curves", 1000, 620),
