@@ -1,5 +1,7 @@
 """Mistakes in recipes: one clear line each."""
 
+import sys
+
 import pytest
 
 from lossforge import spec
@@ -72,3 +74,23 @@ def test_a_slot_binds_its_arguments_all_the_way_down():
 def test_a_loss_of_another_kind_does_not_fit_a_slot():
     with pytest.raises(RecipeError, match="Slot 'c' takes losses of the kinds multilabel; GIoU"):
         Slot("c", ("multilabel",)).fit(spec.parse("GIoU()"))
+
+
+def test_a_recipe_imports_what_lies_beside_it_and_so_does_its_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    home, copy = tmp_path / "project", tmp_path / "run" / "recipe.py"
+    home.mkdir()
+    copy.parent.mkdir()
+    (home / "beside_this_recipe.py").write_text("EPOCHS = 7\n")
+    text = (
+        "from beside_this_recipe import EPOCHS\nfrom lossforge import Recipe\n"
+        "def recipe(): return Recipe('r', None, None, {}, 'val_x', EPOCHS, None)\n"
+    )
+    (home / "recipe.py").write_text(text)
+    copy.write_text(text)
+    assert load_recipe(home / "recipe.py").epochs == 7
+    sys.path.remove(str(home))
+    monkeypatch.delitem(sys.modules, "beside_this_recipe")
+    with pytest.raises(RecipeError, match="No module named 'beside_this_recipe'"):
+        load_recipe(copy)
+    assert load_recipe(copy, beside=home).epochs == 7
