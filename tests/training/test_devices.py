@@ -18,7 +18,7 @@ from lossforge.training.devices import check_batch, chosen, placed, whole_batch
 ROOT = Path(__file__).parents[2]
 
 
-# Two steps each: Adam's steps are of one size, also along slopes that are mere rounding.
+# Two steps each.
 PATCHES = {"train_patches": 8, "batch_size": 4, "patch_size": 32}
 BATCHES = {"classes_per_batch": 6, "examples_per_class": 2, "steps_per_epoch": 2}
 RECIPES = {
@@ -57,10 +57,12 @@ def test_two_devices_give_the_numbers_of_one_in_every_recipe(backend):
         result = json.loads(line.removeprefix("RESULT"))
         one, two = result["cpu"], result["mirrored"]
         assert "error" not in one and "error" not in two, (name, result, done.stderr[-3000:])
+        # The loss of the second step follows from the gradients of the first.
+        assert two["metrics"]["loss"] == pytest.approx(one["metrics"]["loss"], rel=1e-4), name
+        # A twentieth of a step: where a slope is mere rounding, Adam's step has either sign.
         np.testing.assert_allclose(
-            two["weights"], one["weights"], rtol=2e-3, atol=1e-5, err_msg=name
+            two["weights"], one["weights"], rtol=2e-3, atol=1e-4, err_msg=name
         )
-        assert two["metrics"]["loss"] == pytest.approx(one["metrics"]["loss"], rel=2e-3), name
 
 
 @pytest.mark.parametrize(
