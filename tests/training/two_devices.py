@@ -1,8 +1,9 @@
 """Trains recipes on one and on two logical CPU devices, and prints what came out. A script.
 
-Its argument is JSON: [[recipe, settings, {slot: loss}], ...].
+By plain gradient descent: Adam's steps are of one size, also along slopes that are mere rounding. Its argument is JSON: [[recipe, settings, {slot: loss}], ...].
 """
 
+import dataclasses
 import json
 import os
 import sys
@@ -37,7 +38,10 @@ def trained(path, settings, losses, devices):
     from lossforge.training.train import train
 
     chosen = {slot: spec.parse(text) for slot, text in losses.items()}
-    outcome = train(load_recipe(path, settings), chosen, devices=devices, epochs=1)
+    recipe = dataclasses.replace(
+        load_recipe(path, settings), optimizer=lambda steps: keras.optimizers.SGD(0.01)
+    )
+    outcome = train(recipe, chosen, devices=devices, epochs=1)
     weights = [keras.ops.convert_to_numpy(w) for w in outcome.task.network.weights]
     keras.backend.clear_session()
     return {
