@@ -1,6 +1,7 @@
 """Trains recipes on one and on two logical CPU devices, and prints what came out. A script.
 
-By plain gradient descent: Adam's steps are of one size, also along slopes that are mere rounding. Its argument is JSON: [[recipe, settings, {slot: loss}], ...].
+By plain gradient descent: Adam's steps are of one size, also along slopes that are mere rounding.
+Its argument is JSON: [[recipe, settings, {slot: loss}], ...].
 """
 
 import dataclasses
