@@ -21,7 +21,8 @@ def balanced_batches(
 
     Args:
         labels: (N,) class ids.
-        classes: P, at most the number of classes; where there are fewer, P is that number.
+        classes: P, from 2: within one class there is nothing to tell apart. Where there are
+            fewer classes, P is their number.
         examples: K.
         steps: batches a pass.
         seed: of the draws.
@@ -30,7 +31,7 @@ def balanced_batches(
 
     Raises:
         RecipeError: for fewer than two classes, of which nothing could be told apart, or counts
-            below 1.
+            below the least.
 
     >>> batches = balanced_batches(np.array([5, 5, 5, 8, 9, 9]), 2, 2, steps=3)
     >>> int(batches.cardinality()), next(iter(batches)).shape
@@ -43,13 +44,13 @@ def balanced_batches(
             f"The training data has {len(names)} identity; learning to tell identities apart "
             "takes two or more."
         )
-    for name, value in (
-        ("classes_per_batch", classes),
-        ("examples_per_class", examples),
-        ("steps_per_epoch", steps),
+    for name, value, least in (
+        ("classes_per_batch", classes, 2),
+        ("examples_per_class", examples, 1),
+        ("steps_per_epoch", steps, 1),
     ):
-        if not isinstance(value, int) or value < 1:
-            raise RecipeError(f"{name} must be a whole number from 1, got {value!r}.")
+        if not isinstance(value, int) or value < least:
+            raise RecipeError(f"{name} must be a whole number from {least}, got {value!r}.")
     members = np.argsort(dense, kind="stable").astype("int32")
     starts = (np.cumsum(counts) - counts).astype("int32")
     classes = min(classes, len(names))

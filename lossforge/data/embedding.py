@@ -53,8 +53,8 @@ def load_embedding(
     """Reads identities from any source (see `read_identities`) as P x K batches.
 
     Args:
-        data: "photo_regions", "digits", "lfw_subset", a TFDS set such as "cars196", or a folder
-            with one sub-folder an identity.
+        data: "photo_regions", "digits", "lfw_subset", a TFDS set such as "cars196", a folder with
+            one sub-folder an identity, or a .npz file with images and labels.
         image_size: side S of the network's input in pixels.
         classes_per_batch: P.
         examples_per_class: K.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lossforge.data.detection import letterbox
+from lossforge.data.identity_arrays import read_identity_arrays
 from lossforge.data.photo_regions import photo_regions
 from lossforge.data.tfds_builders import named_builder
 from lossforge.errors import RecipeError
@@ -22,7 +24,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 SOURCES = (
     "data is photo_regions, digits, lfw_subset, a TFDS set such as cars196, or the path of a "
-    "folder with one sub-folder an identity"
+    "folder with one sub-folder an identity or of a .npz file with images and labels"
 )
 
 
@@ -54,6 +56,8 @@ def read_identities(
     A folder with one sub-folder an identity: those of sub-folders train, validation and test, where
         these are; else its identities 60 : 20 : 20, shuffled always in the same way.
 
+    A .npz file with `images` and `labels` (see `read_identity_arrays`): likewise 60 : 20 : 20.
+
     Pictures are scaled to fit and padded with grey, so that nothing is stretched.
 
     Raises:
@@ -70,6 +74,8 @@ def read_identities(
     folder = Path(data).expanduser()
     if folder.is_dir():
         return _folder(folder, size)
+    if folder.is_file() and folder.suffix == ".npz":
+        return _arrays(folder, size)
     if folder.is_absolute() or str(data).startswith((".", "~")) or isinstance(data, os.PathLike):
         raise RecipeError(f"data={data}: there is no such folder; {SOURCES}.")
     return _tfds(str(data), size, data_dir)
@@ -80,18 +86,34 @@ def _folder(folder: Path, size: int) -> dict[str, Identities]:
     if all(part.is_dir() for part in parts.values()):
         return {split: _read(_people(part), size) for split, part in parts.items()}
     people = _people(folder)
-    if len(people) < 5:
-        raise RecipeError(
-            f"{folder} has {len(people)} sub-folders with pictures; to hold out identities for "
-            "validation and test it takes 5 or more."
-        )
-    order = np.random.default_rng(0).permutation(sorted(people))
-    first, second = round(0.6 * len(order)), round(0.8 * len(order))
-    names = {"train": order[:first], "validation": order[first:second], "test": order[second:]}
     return {
         split: _read({name: people[name] for name in chosen}, size)
-        for split, chosen in names.items()
+        for split, chosen in _shared_out(sorted(people), f"{folder} has", "sub-folders").items()
     }
+
+
+def _shared_out(names: Sequence, where: str, what: str) -> dict[str, np.ndarray]:
+    """Identities 60 : 20 : 20, shuffled always in the same way."""
+    if len(names) < 5:
+        raise RecipeError(
+            f"{where} {len(names)} {what} with pictures; to hold out identities for validation "
+            "and test it takes 5 or more."
+        )
+    order = np.random.default_rng(0).permutation(names)
+    first, second = round(0.6 * len(order)), round(0.8 * len(order))
+    return {"train": order[:first], "validation": order[first:second], "test": order[second:]}
+
+
+def _arrays(file: Path, size: int) -> dict[str, Identities]:
+    images, labels = read_identity_arrays(file)
+    names = np.unique(labels)
+    squares = np.stack([_square(_three_channels(tf.constant(image)), size) for image in images])
+    parts = {}
+    for split, chosen in _shared_out(names, f"{file} has", "identities").items():
+        rows = np.flatnonzero(np.isin(labels, chosen))
+        found, dense = np.unique(labels[rows], return_inverse=True)
+        parts[split] = Identities(squares[rows], dense, tuple(map(str, found)))
+    return parts
 
 
 def _people(folder: Path) -> dict[str, list[Path]]:

@@ -6,6 +6,7 @@ cosines of a head with one direction a class. Which of the two ways is taken fol
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lossforge.heads.cosine_head import CosineHead
 from lossforge.losses.base import Loss
 from lossforge.losses.composite import Composite
 from lossforge.losses.embedding.distances import unit
+from lossforge.metrics.clustering import clustering_metrics
 from lossforge.metrics.retrieval import retrieval_metrics
 from lossforge.metrics.verification import equal_error_rate, pair_similarities, tar_at_far
 from lossforge.recipe import Reading, Slot
@@ -28,6 +30,8 @@ from lossforge.tasks.embedding_pictures import coloured, embedding_map, hardest_
 from lossforge.training.term_model import TermModel
 
 HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
+SAME = 1e-5  # unit vectors whose components differ by less are one
+MOST_CLUSTERED = 20_000  # images: of more, k-means would take longer than an epoch
 
 
 class Embedding:
@@ -65,9 +69,9 @@ class Embedding:
         features = keras.layers.Activation("linear", dtype="float32", name="features")(
             backbone.output
         )
-        # Adam turns long directions more slowly than short ones.
-        long = keras.initializers.RandomNormal(stddev=0.25)
-        self.head = CosineHead(num_classes, centres, length=True, initializer=long, name="head")
+        # Adam turns short directions faster, and they grow: each starts as its class's first views.
+        short = keras.initializers.RandomNormal(stddev=0.01)
+        self.head = CosineHead(num_classes, centres, length=True, initializer=short, name="head")
         embedding = UnitLength(name="embedding")(features)
         self.embedder = keras.Model(backbone.input, {"embedding": embedding}, name="embedder")
         self.network = keras.Model(
@@ -114,12 +118,21 @@ class Embedding:
         return np.concatenate(embeddings), np.concatenate(labels)
 
     def evaluate(self, dataset: Iterable) -> dict[str, float]:
-        """Recall@1 and @5, R-precision, MAP@R, equal error rate, and TAR at each FAR.
+        """Recall@1 and @5, R-precision, MAP@R, NMI, AMI, equal error rate, and TAR at each FAR.
 
-        A FAR that the impostor pairs of the split can't resolve is left out.
+        A FAR that the impostor pairs of the split can't resolve is left out, and so are NMI and
+        AMI of more than 20,000 images. Warns where all embeddings are equal.
         """
         embeddings, labels = self.embed(dataset)
         metrics = retrieval_metrics(embeddings, labels)
+        if len(embeddings) > 1 and np.ptp(embeddings, axis=0).max() < SAME:
+            warnings.warn(
+                f"All {len(embeddings)} embeddings of the split are equal: the network has "
+                "collapsed. A lower learning rate, or a miner that is less hard, mends that.",
+                stacklevel=2,
+            )
+        if len(embeddings) <= MOST_CLUSTERED:
+            metrics |= clustering_metrics(embeddings, labels)
         del metrics["precision@1"]  # with one search a query it is recall@1
         genuine, impostor = pair_similarities(embeddings, labels)
         if len(genuine) and len(impostor):
@@ -175,22 +188,26 @@ class UnitLength(keras.layers.Layer):
 
 
 def small_backbone(
-    image_size: int, channels: int = 3, width: int = 32, dimension: int = 64
+    image_size: int, channels: int = 3, width: int = 24, dimension: int = 64
 ) -> keras.Model:
-    """Five convolutions with batch normalisation, for pictures of 24 to 64 pixels.
+    """Four convolutions with batch normalisation, for pictures of 24 to 64 pixels.
+
+    The embedding is normalised over the batch too, as in ArcFace's networks: its cosines then
+    spread over both signs from the first step.
 
     Args:
         image_size: side of the pictures.
         channels: 3 for colour, 1 for grey.
-        width: of the first convolutions; the later ones have two and four times as many.
+        width: of the first convolution; the later ones have two and four times as many.
         dimension: of the embedding.
     """
     layers = keras.layers
     image = keras.Input((image_size, image_size, channels), name="images")
     x = layers.Rescaling(1 / 64, offset=-2.0)(image)
-    for filters, stride in ((1, 2), (1, 1), (2, 2), (2, 1), (4, 2)):
+    for filters, stride in ((1, 2), (2, 2), (2, 1), (4, 2)):
         x = layers.Conv2D(width * filters, 3, strides=stride, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(image, layers.Dense(dimension)(x), name="backbone")
+    x = layers.Dense(dimension, use_bias=False)(x)
+    return keras.Model(image, layers.BatchNormalization(momentum=0.9)(x), name="backbone")

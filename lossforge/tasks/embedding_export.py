@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from lossforge.metrics.verification import Rate
+
+Entry = tuple[Callable[[Any], Any], Any]
 
 
 def export_embedder(path: str | Path, embedder: keras.Model, rate: Rate | None) -> None:
@@ -49,21 +52,39 @@ def export_embedder(path: str | Path, embedder: keras.Model, rate: Rate | None) 
         signature = [images("first"), images("second")]
         archive.add_endpoint("verify", verify, input_signature=signature)
 
-    gallery = _Gallery(embedder.output["embedding"].shape[-1])
+    dimension = embedder.output["embedding"].shape[-1]
+    add_gallery(archive, dimension, (embed, images("images")), (embed, images("images")))
+    archive.write_out(str(path), verbose=False)
+
+
+def add_gallery(
+    archive: keras.export.ExportArchive, dimension: int, enrolled: Entry, asked: Entry
+) -> None:
+    """Adds `enroll`, `search` and `clear` to an archive.
+
+    Args:
+        archive: before it is written.
+        dimension: of the embeddings.
+        enrolled: how what is kept is embedded: a function to unit vectors (B, D), and the
+            signature of what it takes, whose name is that of the endpoint's first argument.
+        asked: likewise, of what is searched with.
+    """
+    import tensorflow as tf
+
+    gallery = _Gallery(dimension)
     archive.track(gallery)
     ids, k = tf.TensorSpec((None,), tf.int64, name="ids"), tf.TensorSpec((), tf.int32, name="k")
     archive.add_endpoint(
         "enroll",
-        lambda images, ids: {"count": gallery.add(embed(images), ids)},
-        input_signature=[images("images"), ids],
+        lambda what, ids: {"count": gallery.add(enrolled[0](what), ids)},
+        input_signature=[enrolled[1], ids],
     )
     archive.add_endpoint(
         "search",
-        lambda images, k: gallery.nearest(embed(images), k),
-        input_signature=[images("images"), k],
+        lambda what, k: gallery.nearest(asked[0](what), k),
+        input_signature=[asked[1], k],
     )
     archive.add_endpoint("clear", lambda: {"count": gallery.clear()}, input_signature=[])
-    archive.write_out(str(path), verbose=False)
 
 
 def _Gallery(dimension: int) -> Any:  # noqa: N802 - a class that needs TensorFlow to exist

@@ -104,3 +104,58 @@ def test_closed_sets_have_every_identity_in_every_split(source, classes):
 def test_an_unknown_source_is_named():
     with pytest.raises(RecipeError, match="data=nowhere/at_all"):
         load_embedding("nowhere/at_all")
+
+
+def test_a_batch_of_one_identity_is_refused():
+    with pytest.raises(RecipeError, match="classes_per_batch must be a whole number from 2"):
+        load_embedding(classes_per_batch=1)
+
+
+class TestArrays:
+    """A .npz file of pictures."""
+
+    @pytest.fixture
+    def write(self, tmp_path):
+        def write(images, labels, **others):
+            np.savez(tmp_path / "faces.npz", images=images, labels=labels, **others)
+            return tmp_path / "faces.npz"
+
+        return write
+
+    def test_its_identities_are_shared_out(self, write):
+        labels = np.array([9, 9, 8, 7, 6, 6, 5, 5, 5, 4])  # 8, 7 and 4 have one image
+        images = np.broadcast_to(labels[:, None, None] * 20.0, (10, 12, 10))
+        data = load_embedding(write(images, labels), image_size=8, steps_per_epoch=2)
+        assert data.num_classes == 4 and data.channels == 3  # 60 % of six identities
+        batches = [stacked([batch]) for batch in data.train]
+        assert {len(images) for images, _ in batches} == {16}
+        assert all((np.bincount(y) == 4).all() for _, y in batches)
+        held_out = [stacked(part)[1] for part in (data.validation, data.test)]
+        assert [len(np.unique(y)) for y in held_out] == [1, 1]
+
+    def test_the_image_with_nan_is_named(self, write):
+        images = np.zeros((6, 4, 4, 3), "float32")
+        images[3, 0, 0, 0] = np.nan
+        with pytest.raises(RecipeError, match=r"faces.npz: image 3 holds NaN or infinity"):
+            load_embedding(write(images, np.arange(6)))
+
+    @pytest.mark.parametrize(
+        ("images", "labels", "message"),
+        [
+            (np.full((5, 4, 4), 300.0), np.arange(5), "image 0 lies in 300..300; expected 0..255"),
+            (np.zeros((5, 4, 4, 2)), np.arange(5), r"got \(5, 4, 4, 2\) and \(5,\)"),
+            (np.zeros((5, 4, 4)), np.arange(4), r"got \(5, 4, 4, 1\) and \(4,\)"),
+            (np.zeros((4, 4, 4)), np.arange(4), "has 4 identities with pictures"),
+        ],
+    )
+    def test_what_does_not_fit_is_named(self, write, images, labels, message):
+        with pytest.raises(RecipeError, match=message):
+            load_embedding(write(images, labels))
+
+    def test_a_file_without_labels_is_named(self, tmp_path):
+        np.savez(tmp_path / "x.npz", images=np.zeros((2, 2, 2)))
+        with pytest.raises(RecipeError, match="must hold two arrays"):
+            load_embedding(tmp_path / "x.npz")
+        (tmp_path / "y.npz").write_text("no archive")
+        with pytest.raises(RecipeError, match="can't be read as a .npz file"):
+            load_embedding(tmp_path / "y.npz")

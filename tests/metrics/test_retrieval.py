@@ -65,6 +65,13 @@ def test_equal_embeddings_score_nothing():
     assert set(found.values()) == {0.0}
 
 
+def test_ties_at_the_last_place_are_searched_too():
+    x = np.repeat([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [2, 5, 3], axis=0)  # five equal ones
+    y = np.array([0, 0, 1, 1, 1, 1, 1, 2, 2, 2])
+    expected = by_loops(x, y, x, y, (1, 3), alone=True)
+    assert retrieval_metrics(x, y, ks=(1, 3)) == pytest.approx(expected)
+
+
 def test_perfect_embeddings_score_one():
     found = retrieval_metrics(np.repeat(np.eye(3), 4, axis=0), np.repeat([0, 1, 2], 4))
     assert set(found.values()) == {1.0}

@@ -1,5 +1,7 @@
 """The embedding task: both ways of learning through one slot, and hard cases without a NaN."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -45,7 +47,7 @@ def steps(task, text, images, labels, epochs=2):
 def test_one_slot_takes_losses_on_pairs_and_losses_on_a_head(recipe, data, text):
     outcome = train(recipe, {"embedding": spec.parse(text)}, data=data)
     assert outcome.reason is None
-    for name in ("recall@1", "recall@5", "r_precision", "map@r", "eer", "tar@far=0.001"):
+    for name in ("recall@1", "recall@5", "r_precision", "map@r", "nmi", "eer", "tar@far=0.001"):
         assert 0 <= outcome.metrics[f"val_{name}"] <= 1
 
 
@@ -181,6 +183,26 @@ def test_the_hardest_confusion_is_the_one_that_is_most_wrong():
 
 def test_equal_embeddings_have_a_map():
     assert embedding_map(np.ones((6, 3)), np.zeros((6, 4, 4, 1))).shape[-1] == 3
+
+
+def test_embeddings_that_have_collapsed_are_told_of(recipe, data):
+    task = recipe.task(data)
+    for weight in task.network.trainable_variables:
+        weight.assign(keras.ops.ones_like(weight) if "beta" in weight.path else 0.0 * weight)
+    with pytest.warns(UserWarning, match="the network has collapsed"):
+        found = task.evaluate(data.validation)
+    assert found["recall@1"] == 0.0
+
+
+def test_a_training_that_meets_nan_stops_and_its_weights_are_not_kept(recipe, data, tmp_path):
+    """Data of a user's own making, which nothing has checked."""
+    images, labels = stacked(data.train)
+    images[7, 0, 0] = np.nan
+    bad = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    file = tmp_path / "checkpoint.npz"
+    outcome = train(recipe, data=dataclasses.replace(data, train=bad), checkpoint=file)
+    assert outcome.reason.startswith("the loss is nan") and np.isnan(outcome.score)
+    assert not file.exists()
 
 
 def test_an_image_that_is_not_finite_is_named(recipe, data):
