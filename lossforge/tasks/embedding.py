@@ -147,8 +147,7 @@ class Embedding:
 
     def final_pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
         """A t-SNE map of the images of a split: a second or more, so not in every epoch."""
-        embeddings, _, images = self.points(dataset)
-        return {"embedding_map": embedding_map(embeddings, images)}
+        return {"embedding_map": embedding_map(*self.points(dataset))}
 
     def points(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(embeddings, labels, images (N, S, S, 3) uint8) of a split."""

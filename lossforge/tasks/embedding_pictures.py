@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 
 from lossforge.tasks.picture_grid import picture_row, stacked
 
-CANVAS = 900
+CANVAS = 1200
+FRAME = 2  # pixels
 
 
 def embedding_map(
-    embeddings: np.ndarray, images: np.ndarray, most: int = 400, method: str = "t-SNE"
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    images: np.ndarray,
+    most: int = 300,
+    method: str = "t-SNE",
 ) -> np.ndarray:
-    """The images laid out in the plane so that near embeddings are near.
+    """The images laid out in the plane so that near embeddings are near, framed by identity.
 
     Args:
         embeddings: (N, D).
+        labels: (N,) identities: one colour of frame each.
         images: (N, S, S, C) in 0..255.
-        most: of more images, the first `most`.
+        most: of more images, those of some identities, evenly spread over all of them.
         method: "t-SNE" (scikit-learn), or "UMAP", which needs the package umap-learn.
 
     Returns: (H, W, 3) uint8. Later images lie over earlier ones.
@@ -25,16 +33,34 @@ def embedding_map(
     Source: van der Maaten and Hinton 2008, Visualizing Data using t-SNE; McInnes, Healy and
         Melville 2018, UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction.
     """
-    embeddings, images = embeddings[:most], coloured(images[:most])
-    places = _plane(embeddings, method)
+    keep = _some_identities(labels, most)
+    places, images = _plane(embeddings[keep], method), coloured(images[keep])
     low, high = places.min(axis=0), places.max(axis=0)
-    size = images.shape[1]
+    size = images.shape[1] + 2 * FRAME
     shares = (places - low) / np.where(high > low, high - low, 1.0)
     corners = (shares * (CANVAS - size)).round().astype(int)
     canvas = np.full((CANVAS, CANVAS, 3), 255, "uint8")
-    for image, (left, top) in zip(images, corners, strict=True):
-        canvas[top : top + size, left : left + size] = image
+    for image, label, (left, top) in zip(images, labels[keep], corners, strict=True):
+        canvas[top : top + size, left : left + size] = _frame_colour(label)
+        inside = canvas[top + FRAME : top + size - FRAME, left + FRAME : left + size - FRAME]
+        inside[:] = image
     return canvas
+
+
+def _some_identities(labels: np.ndarray, most: int) -> np.ndarray:
+    """Rows of whole identities, evenly spread, of about `most` images in all."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    names = np.unique(labels)
+    count = max(1, round(len(names) * most / len(labels)))
+    chosen = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return np.flatnonzero(np.isin(labels, chosen))[:most]
+
+
+def _frame_colour(label: int) -> tuple[int, ...]:
+    """Colours of neighbouring numbers are far from each other: steps of the golden ratio."""
+    hue = (int(label) * 0.618034) % 1.0
+    return tuple(round(255 * share) for share in colorsys.hsv_to_rgb(hue, 1.0, 0.85))
 
 
 def hardest_confusions(

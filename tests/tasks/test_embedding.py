@@ -182,7 +182,21 @@ def test_the_hardest_confusion_is_the_one_that_is_most_wrong():
 
 
 def test_equal_embeddings_have_a_map():
-    assert embedding_map(np.ones((6, 3)), np.zeros((6, 4, 4, 1))).shape[-1] == 3
+    assert embedding_map(np.ones((6, 3)), np.arange(6), np.zeros((6, 4, 4, 1))).shape[-1] == 3
+
+
+@pytest.mark.parametrize("method", ["t-SNE", "UMAP"])
+def test_a_map_shows_whole_identities_in_frames_of_one_colour(method):
+    if method == "UMAP":
+        pytest.importorskip("umap")
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 4)
+    embeddings = rng.normal(size=(40, 8))[labels] + 0.01 * rng.normal(size=(160, 8))
+    images = np.zeros((160, 4, 4, 3))
+    picture = embedding_map(embeddings, labels, images, most=40, method=method)
+    colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    shown = {tuple(c) for c in colours.tolist()} - {(255, 255, 255), (0, 0, 0)}
+    assert len(shown) == 10 and counts.min() > 0  # a colour for each of ten identities
 
 
 def test_embeddings_that_have_collapsed_are_told_of(recipe, data):
