@@ -27,6 +27,7 @@ from lossforge.recipe import Reading, Slot
 from lossforge.tasks.cross_batch_model import CrossBatchModel
 from lossforge.tasks.embedding_export import export_embedder
 from lossforge.tasks.embedding_pictures import coloured, embedding_map, hardest_confusions
+from lossforge.tasks.verification_picture import FARS, roc_picture
 from lossforge.training.term_model import TermModel
 
 HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
@@ -56,7 +57,7 @@ class Embedding:
         num_classes: int,
         centres: int = 1,
         memory: int = 0,
-        fars: Iterable[float] = (1e-2, 1e-3),
+        fars: Iterable[float] = FARS,
         calibration: Iterable | None = None,
         far: float = 1e-3,
     ) -> None:
@@ -146,8 +147,11 @@ class Embedding:
         return {"hardest_confusions": hardest_confusions(*self.points(dataset))}
 
     def final_pictures(self, dataset: Iterable) -> dict[str, np.ndarray]:
-        """A t-SNE map of the images of a split: a second or more, so not in every epoch."""
-        return {"embedding_map": embedding_map(*self.points(dataset))}
+        """A t-SNE map of the images of a split, a second or more; and its ROC."""
+        points = self.points(dataset)
+        found = {"embedding_map": embedding_map(*points)}
+        pairs = pair_similarities(*points[:2])
+        return found | ({"roc": roc_picture(*pairs)} if all(map(len, pairs)) else {})
 
     def points(self, dataset: Iterable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(embeddings, labels, images (N, S, S, 3) uint8) of a split."""

@@ -160,7 +160,7 @@ def test_losses_on_pairs_are_also_compared_with_past_batches():
 def test_pictures_and_the_projector_show_the_split(recipe, data, tmp_path):
     task = recipe.task(data)
     pictures = task.pictures(data.validation) | task.final_pictures(data.validation)
-    assert set(pictures) == {"embedding_map", "hardest_confusions"}
+    assert set(pictures) == {"embedding_map", "hardest_confusions", "roc"}
     assert all(p.dtype == np.uint8 and p.shape[-1] == 3 for p in pictures.values())
     vectors, labels, images = task.points(data.validation)
     write_projector(tmp_path, vectors, labels, images)
