@@ -346,6 +346,7 @@ def look(dataset: Any) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
     for batch in dataset:
         x, y = batch[0], batch[1]
         x = next(iter(x.values())) if isinstance(x, Mapping) else x
+        x = x[0] if isinstance(x, tuple) else x
         inputs += list(np.asarray(x))
         for name, value in (y if isinstance(y, Mapping) else {"": y}).items():
             targets.setdefault(name, []).extend(np.asarray(value))

@@ -72,6 +72,7 @@ ADVISED = {
     "arcface": ["embedding"],
     "triplet": ["embedding"],
     "simclr": ["views"],
+    "clip_pairs": ["views"],
     "srresnet": ["image"],
     "deblur": ["image", "edges"],
     "srgan": ["image", "perceptual", "critic"],

@@ -16,6 +16,7 @@ RECIPES = {
     "retinanet": {"train_examples": 16},
     "triplet": SMALL,
     "simclr": {},
+    "clip_pairs": {},
     "srresnet": {"train_patches": 16},
     "deblur": {"train_patches": 16},
     "style_transfer": {"size": 48, "steps": 1},
