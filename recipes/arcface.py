@@ -23,7 +23,7 @@ def recipe(
     examples_per_class: int = 1,
     steps_per_epoch: int = 100,
     learning_rate: float = 2e-3,
-    epochs: int = 12,
+    epochs: int = 8,
     far: float = 1e-3,
 ) -> Recipe:
     def optimizer(steps: int) -> keras.optimizers.Optimizer:
