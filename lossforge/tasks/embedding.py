@@ -27,7 +27,7 @@ from lossforge.recipe import Reading, Slot
 from lossforge.tasks.cross_batch_model import CrossBatchModel
 from lossforge.tasks.embedding_export import export_embedder
 from lossforge.tasks.embedding_pictures import coloured, embedding_map, hardest_confusions
-from lossforge.tasks.verification_picture import FARS, roc_picture
+from lossforge.tasks.verification_picture import roc_picture
 from lossforge.training.term_model import TermModel
 
 HEAD_KINDS = ("cosine_logits", "cosine_logits_and_length")
@@ -57,7 +57,7 @@ class Embedding:
         num_classes: int,
         centres: int = 1,
         memory: int = 0,
-        fars: Iterable[float] = FARS,
+        fars: Iterable[float] = (1e-2, 1e-3),
         calibration: Iterable | None = None,
         far: float = 1e-3,
     ) -> None:
