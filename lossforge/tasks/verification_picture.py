@@ -52,8 +52,9 @@ def roc_picture(genuine: np.ndarray, impostor: np.ndarray) -> np.ndarray:
 
 
 def _mark(axes: Axes, rate: Rate) -> None:
+    lift = 6 if rate.tar < 0.1 else -12  # points, clear of the axis
     spread = [[rate.tar - rate.low], [rate.high - rate.tar]]
     axes.errorbar([rate.far], [rate.tar], yerr=spread, fmt="o", color="black", capsize=3)
     axes.annotate(
-        f"{rate.tar:.2f}", (rate.far, rate.tar), xytext=(6, -12), textcoords="offset points"
+        f"{rate.tar:.2f}", (rate.far, rate.tar), xytext=(6, lift), textcoords="offset points"
     )
