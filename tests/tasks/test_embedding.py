@@ -185,7 +185,7 @@ def test_equal_embeddings_have_a_map():
     assert embedding_map(np.ones((6, 3)), np.arange(6), np.zeros((6, 4, 4, 1))).shape[-1] == 3
 
 
-@pytest.mark.parametrize("method", ["t-SNE", "UMAP"])
+@pytest.mark.parametrize("method", ["t-SNE", pytest.param("UMAP", marks=pytest.mark.slow)])
 def test_a_map_shows_whole_identities_in_frames_of_one_colour(method):
     if method == "UMAP":
         pytest.importorskip("umap")
