@@ -32,7 +32,7 @@ def recipe(
     batch_size: int = 16,
     train_patches: int = 4800,
     learning_rate: float = 2e-3,
-    epochs: int = 4,
+    epochs: int = 5,
 ) -> Recipe:
     degradation = Degradation(scale, blur, noise, jpeg)
     return Recipe(
