@@ -33,6 +33,7 @@ class Quantity:
         number: the value, where it is a constant.
         complement: a function that gives `1 - self` with its own logarithm, where that is known.
         logarithm: a function that gives what `log(self)` should compute when `log` is None.
+        opposite: what this is the negative of.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Quantity:
         number: float | None = None,
         complement: Callable[[], Quantity] | None = None,
         logarithm: Callable[[], Any] | None = None,
+        opposite: Quantity | None = None,
     ) -> None:
         self._value, self._log, self._logarithm = value, log, logarithm
         self.number = number
         self.complement = complement
+        self.opposite = opposite
 
     @property
     def positive(self) -> bool:
@@ -91,10 +94,14 @@ def probability(p: Any, q: Any, log_p: Any, log_q: Any) -> Quantity:
 
 
 def negative(a: Quantity) -> Quantity:
-    return Quantity(lambda: -a.value)
+    return a.opposite or Quantity(lambda: -a.value, opposite=a)
 
 
 def add(a: Quantity, b: Quantity) -> Quantity:
+    if b.opposite is not None:
+        return subtract(a, b.opposite)
+    if a.opposite is not None:
+        return subtract(b, a.opposite)
     log = None
     if a.positive and b.positive:
         log = lambda: a.log + ops.softplus(b.log - a.log)  # noqa: E731
@@ -104,6 +111,8 @@ def add(a: Quantity, b: Quantity) -> Quantity:
 def subtract(a: Quantity, b: Quantity) -> Quantity:
     if a.number == 1.0 and b.complement is not None:
         return b.complement()
+    if b.opposite is not None:
+        return add(a, b.opposite)
     return Quantity(lambda: a.value - b.value)
 
 
@@ -168,12 +177,11 @@ def sqrt(a: Quantity) -> Quantity:
 
 
 def square(a: Quantity) -> Quantity:
-    if a.positive:
-        return Quantity(log=lambda: 2.0 * a.log)
-    return Quantity(lambda: a.value * a.value)
+    return multiply(a.opposite or a, a.opposite or a)
 
 
 def absolute(a: Quantity) -> Quantity:
+    a = a.opposite or a
     return a if a.positive else Quantity(lambda: ops.abs(a.value))
 
 
@@ -193,13 +201,17 @@ def plain(name: str) -> Callable[[Quantity], Quantity]:
 def smallest(a: Quantity, b: Quantity) -> Quantity:
     if a.number is not None and b.number is not None:
         return constant(min(a.number, b.number))
-    return Quantity(lambda: ops.minimum(a.value, b.value))
+    both = a.positive and b.positive
+    log = (lambda: ops.minimum(a.log, b.log)) if both else None
+    return Quantity(lambda: ops.minimum(a.value, b.value), log)
 
 
 def largest(a: Quantity, b: Quantity) -> Quantity:
     if a.number is not None and b.number is not None:
         return constant(max(a.number, b.number))
-    return Quantity(lambda: ops.maximum(a.value, b.value))
+    both = a.positive and b.positive
+    log = (lambda: ops.maximum(a.log, b.log)) if both else None
+    return Quantity(lambda: ops.maximum(a.value, b.value), log)
 
 
 def in_own_dtype(name: str, x: Any) -> Any:

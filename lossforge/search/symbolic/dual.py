@@ -36,9 +36,10 @@ class Dual:
         number: the value, of a constant.
         complement: gives `1 - self`, where that has a logarithm of its own.
         logarithm: gives what `log(self)` computes when `log` is None.
+        opposite: what this is the negative of.
     """
 
-    __slots__ = ("_log", "_logarithm", "_pair", "complement", "number", "positive")
+    __slots__ = ("_log", "_logarithm", "_pair", "complement", "number", "opposite", "positive")
 
     def __init__(
         self,
@@ -47,10 +48,11 @@ class Dual:
         number: float | None = None,
         complement: Callable[[], Dual] | None = None,
         logarithm: Callable[[], Pair] | None = None,
+        opposite: Dual | None = None,
     ) -> None:
         self._pair, self._log, self._logarithm = pair, log, logarithm
         self.positive = log is not None
-        self.number, self.complement = number, complement
+        self.number, self.complement, self.opposite = number, complement, opposite
 
     @property
     def pair(self) -> Pair:
@@ -67,6 +69,10 @@ class Dual:
         return self._log
 
     @property
+    def logarithm_is_a_sum(self) -> bool:
+        return self._logarithm is not None
+
+    @property
     def logarithm(self) -> Pair:
         if self.positive:
             return self.log
@@ -76,6 +82,12 @@ class Dual:
 def evaluate(tree: Tree, variables: dict[str, Dual]) -> Pair:
     """(value, slope) of a tree."""
     return _evaluate(tree, variables).pair
+
+
+def log_form(tree: Tree) -> tuple[bool, bool]:
+    """(whether a tree is known to be above 0 by its form, whether its logarithm is a sum)."""
+    found = _evaluate(tree, _NO_VALUES)
+    return found.positive, found.logarithm_is_a_sum
 
 
 def constant(number: float) -> Dual:
@@ -138,7 +150,15 @@ def _softplus(a: Pair) -> Pair:
     return np.logaddexp(a[0], 0.0), a[1] * expit(a[0])
 
 
+def _neg(a: Dual) -> Dual:
+    return a.opposite or Dual(lambda: _scaled(a.pair, -1.0), opposite=a)
+
+
 def _add(a: Dual, b: Dual) -> Dual:
+    if b.opposite is not None:
+        return _sub(a, b.opposite)
+    if a.opposite is not None:
+        return _sub(b, a.opposite)
     log = None
     if a.positive and b.positive:
         log = lambda: _sum(a.log, _softplus(_difference(b.log, a.log)))  # noqa: E731
@@ -148,6 +168,8 @@ def _add(a: Dual, b: Dual) -> Dual:
 def _sub(a: Dual, b: Dual) -> Dual:
     if a.number == 1.0 and b.complement is not None:
         return b.complement()
+    if b.opposite is not None:
+        return _add(a, b.opposite)
     return Dual(lambda: _difference(a.pair, b.pair))
 
 
@@ -237,12 +259,11 @@ def _sqrt(a: Dual) -> Dual:
 
 
 def _square(a: Dual) -> Dual:
-    if a.positive:
-        return Dual(log=lambda: _scaled(a.log, 2.0))
-    return Dual(lambda: (a.pair[0] * a.pair[0], 2.0 * a.pair[0] * a.pair[1]))
+    return _mul(a.opposite or a, a.opposite or a)
 
 
 def _abs(a: Dual) -> Dual:
+    a = a.opposite or a
     return a if a.positive else Dual(lambda: (np.abs(a.pair[0]), np.sign(a.pair[0]) * a.pair[1]))
 
 
@@ -270,12 +291,14 @@ def _choice(first_is_chosen: Callable[[Any, Any], Any]):
         if a.number is not None and b.number is not None:
             return a if first_is_chosen(a.number, b.number) else b
 
-        def pair() -> Pair:
-            (x, dx), (y, dy) = a.pair, b.pair
+        def choose(one: Pair, other: Pair) -> Pair:
+            (x, dx), (y, dy) = one, other
             first = first_is_chosen(x, y)
             return np.where(first, x, y) + 0.0 * (x + y), np.where(first, dx, dy)
 
-        return Dual(pair)
+        both = a.positive and b.positive
+        log = (lambda: choose(a.log, b.log)) if both else None
+        return Dual(lambda: choose(a.pair, b.pair), log)
 
     return lambda *arguments: reduce(two, arguments)
 
@@ -287,7 +310,7 @@ OPERATORS: dict[str, Callable[..., Dual]] = {
     "div": _div,
     "pow": _pow,
     "aq": _aq,
-    "neg": lambda a: Dual(lambda: _scaled(a.pair, -1.0)),
+    "neg": _neg,
     "log": lambda a: Dual(lambda: a.logarithm),
     "exp": lambda a: Dual(log=lambda: a.pair),
     "sqrt": _sqrt,
@@ -303,3 +326,9 @@ OPERATORS: dict[str, Callable[..., Dual]] = {
     "min": _choice(lambda x, y: x <= y),
     "max": _choice(lambda x, y: x >= y),
 }
+_NOTHING = (0.0, 0.0)
+_NO_VALUES = {name: given(0.0) for name in ("y", "x", "iou", "ioe", "uoe", "d")} | {
+    "p": probability(_NOTHING, _NOTHING),
+    "prior": Dual(_NOTHING, _NOTHING),
+}
+"""Variables of which only the form is asked."""

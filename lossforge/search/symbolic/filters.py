@@ -163,10 +163,8 @@ class _Probes:
             at = np.concatenate([self.odds.ravel(), extremes, extremes])
             self.y = np.concatenate([self.labels.ravel(), np.repeat([0.0, 1.0], len(extremes))])
             self.reference = _unit((self.p - self.labels).ravel())
-        self.variables = Domain(domain.kind).variables_at(at, self.y)
-        if domain.prior:
-            shares = np.resize(domain.prior, at.shape)
-            self.variables["prior"] = dual.Dual((shares, 0.0), (np.log(shares), 0.0))
+        shares = np.resize(domain.prior, at.shape) if domain.prior else None
+        self.variables = domain.variables_at(at, self.y, shares)
 
     def _logits(self, rng: np.random.Generator) -> None:
         x = rng.normal(0.0, 3.0, (64, self.outputs))
@@ -202,7 +200,7 @@ class _Probes:
 def optimises(trees: list[Tree], domain: Domain) -> np.ndarray:
     """Whether 60 steps of Adam on predictions alone, from random ones, get them right."""
     rng = np.random.default_rng(1)
-    coarse = Domain(domain.kind, domain.prior, 33 if domain.kind == "boxes" else 257)
+    coarse = Domain(domain.kind, domain.prior, 33 if domain.kind == "boxes" else 64, breaks=False)
     start, targets, rate = _task(domain, rng)
     found = []
     for first in range(0, len(trees), 64):

@@ -7,6 +7,7 @@ import math
 import random
 
 from lossforge.expression import OPERATORS, Tree, size, text, variables_of
+from lossforge.search.symbolic import dual
 
 LARGEST = 15
 UNARY = ("neg", "abs", "square", "sqrt", "log", "exp", "tanh", "softplus", "sigmoid")
@@ -118,25 +119,59 @@ def numbers_of(tree: Tree) -> list[Place]:
 
 
 def simplified(tree: Tree) -> Tree | None:
-    """An equal tree with fewer parts; None where it holds a number that is not finite.
+    """A tree with fewer parts, equal for all numbers that its variables may be; None where it
+    holds a number that is not finite.
+
+    What operators know to be positive stays so, and nothing else becomes so: by it they choose how
+    a logarithm goes on at 0 and below. A rewriting that would change it is not done.
 
     >>> from lossforge.expression import read, text
     >>> text(simplified(read("neg(neg(p*1)) + (y - y) + abs(square(-p))", {}, ("y", "p"))))
     'p + square(p)'
     """
+    folded = _with_numbers_folded(tree)
+    return None if folded is None else _shortened(folded)
+
+
+def _with_numbers_folded(tree: Tree) -> Tree | None:
+    """As `read` gives it: no operator over numbers alone."""
     if not isinstance(tree, tuple):
         return tree
-    arguments = [simplified(a) for a in tree[1:]]
+    arguments = [_with_numbers_folded(a) for a in tree[1:]]
     if any(a is None for a in arguments):
         return None
+    numbers = [a for a in arguments if isinstance(a, float)]
+    return _folded(tree[0], numbers) if len(numbers) == len(arguments) else (tree[0], *arguments)
+
+
+def _shortened(tree: Tree) -> Tree | None:
+    if not isinstance(tree, tuple):
+        return tree
+    arguments: list[Tree] = []
+    for argument in tree[1:]:
+        short = _shortened(argument)
+        if short is None:
+            return None
+        arguments.append(short)
     name = tree[0]
-    if name in ("add", "mul", "min", "max"):
+    if name in ("pow", "div") and isinstance(arguments[1], float) > isinstance(tree[2], float):
+        return tree  # exponents and divisors that are numbers have rules of their own
+    if name in ("add", "mul"):  # not min and max: on a tie the slope is that of the first
         arguments.sort(key=_rank)
-    if all(isinstance(a, float) for a in arguments):
-        return _folded(name, arguments)
+    numbers = [a for a in arguments if isinstance(a, float)]
+    if len(numbers) == len(arguments):
+        found = _folded(name, numbers)
+        return found if found is None or _alike(found, tree) else tree
     if len(arguments) == 1:
-        return _one(name, arguments[0])
-    return _two(name, *arguments) if len(arguments) == 2 else (name, *arguments)
+        ways = [_one(name, arguments[0]), (name, *arguments)]
+    else:
+        ways = [_two(name, *arguments)] if len(arguments) == 2 else []
+        ways.append((name, *arguments))
+    return next((way for way in ways if _alike(way, tree)), tree)
+
+
+def _alike(one: Tree, other: Tree) -> bool:
+    return dual.log_form(one) == dual.log_form(other)
 
 
 def _rank(tree: Tree) -> tuple[bool, str]:
@@ -148,7 +183,7 @@ def _folded(name: str, numbers: list[float]) -> float | None:
         value = float(OPERATORS[name].numbers(*numbers))
     except (ArithmeticError, ValueError):
         return None
-    return float(f"{value:.6g}") if abs(value) < 1e6 else None
+    return value if abs(value) < 1e6 else None
 
 
 def _one(name: str, a: Tree) -> Tree:
@@ -165,10 +200,6 @@ def _one(name: str, a: Tree) -> Tree:
         return a[1]
     if name == "sqrt" and inner == "square":
         return _one("abs", a[1])
-    if name == "sigmoid" and a == "x":
-        return "p"
-    if name in ("square", "sqrt", "abs") and a == "y":  # labels are 0 or 1
-        return "y"
     return (name, a)
 
 

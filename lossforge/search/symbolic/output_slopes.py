@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lossforge.search.symbolic.curves import Curves
 from lossforge.search.symbolic.slopes import LIMIT, Domain
 
 TINY = np.float32(1e-30)
@@ -22,50 +23,13 @@ def slopes_of(domain: Domain, tables: np.ndarray) -> Callable[[np.ndarray, np.nd
         return lambda outputs, targets: _boxes(tables, outputs, targets)
     if domain.kind == "embedding":
         return lambda outputs, targets: _embeddings(tables, outputs, targets)
-    curves = _Curves(tables, -LIMIT, LIMIT)
+    curves = Curves(tables, -LIMIT, LIMIT)
     if domain.is_exclusive:
         return lambda outputs, targets: _softmax(curves, outputs, targets)
     return lambda outputs, targets: _sigmoid(curves, outputs, targets)
 
 
-class _Curves:
-    """Linear interpolation in K tables, all at once.
-
-    Args:
-        tables: (K, 2, points), or (K, classes, 2, points).
-        low, high: the ends of the grid.
-    """
-
-    def __init__(self, tables: np.ndarray, low: float, high: float) -> None:
-        self.count, self.points = len(tables), tables.shape[-1]
-        self.by_class = tables.ndim == 4
-        self.flat = np.ascontiguousarray(tables).reshape(-1)
-        self.size = tables[0].size
-        self.low = np.float32(low)
-        self.scale = np.float32((self.points - 1) / (high - low))
-        self.last = np.float32(self.points - 1.0005)
-
-    def at(self, place: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Slopes at (K, B, C) places, for labels 0 or 1 of shape (B, C)."""
-        place = (place - self.low) * self.scale
-        np.clip(place, 0.0, self.last, out=place)
-        index = place.astype(np.int32)
-        place -= index
-        row = label.astype(np.int32)
-        if self.by_class:
-            row = row + 2 * np.arange(label.shape[-1], dtype=np.int32)
-        index += row * self.points
-        index += (np.arange(self.count, dtype=np.int32) * self.size)[:, None, None]
-        low = self.flat.take(index)
-        index += 1
-        high = self.flat.take(index)
-        high -= low
-        high *= place
-        high += low
-        return high
-
-
-def _softmax(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _softmax(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """sum_c f(y_c, p_c): s_k - p_k sum over c != k of s_c / (1 - p_c), s = df / d log-odds.
 
     Sums over the other classes are products with a matrix of ones without its diagonal: a
@@ -88,7 +52,7 @@ def _softmax(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.nd
     return slope / np.float32(outputs.shape[1])
 
 
-def _sigmoid(curves: _Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _sigmoid(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """mean_c f(y_c, p_c)."""
     return curves.at(outputs, targets) / np.float32(outputs.shape[1] * outputs.shape[2])
 
@@ -104,7 +68,7 @@ def _embeddings(tables: np.ndarray, outputs: np.ndarray, ids: np.ndarray) -> np.
     positive = same & ~np.eye(batch, dtype=bool)
     share = np.where(same, positive / np.maximum(positive.sum(1, keepdims=True), 1),
                      ~same / np.maximum((~same).sum(1, keepdims=True), 1))  # fmt: skip
-    slope = _Curves(tables, 0.0, 2.0).at(distance, same)
+    slope = Curves(tables, 0.0, 2.0).at(distance, same)
     slope *= share.astype(np.float32)
     slope[squared <= SMALLEST_DISTANCE**2] = 0.0
     slope = (slope + slope.transpose(0, 2, 1)) / distance

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from lossforge import Formula
-from lossforge.expression import read, size, text, variables_of
+from lossforge.expression import PREDICTIONS, read, size, text, variables_of
 from lossforge.search.symbolic import dual
 from lossforge.search.symbolic.filters import STAGES, Filters, optimises
 from lossforge.search.symbolic.formula_search import Proxy, search_formulas
@@ -16,7 +16,7 @@ from lossforge.search.symbolic.grammar import LARGEST, grammar_of, simplified
 from lossforge.search.symbolic.named import named_of, named_trees, tuned_trees
 from lossforge.search.symbolic.population import Training
 from lossforge.search.symbolic.proposers import Trained, as_trees, by_evolution, moved_numbers
-from lossforge.search.symbolic.slopes import KINDS, Domain
+from lossforge.search.symbolic.slopes import KINDS, Domain, surface_variables
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -30,23 +30,64 @@ def test_repaired_formulas_read_what_they_must_and_are_small(kind):
             assert read(text(tree), {}, grammar.variables) == tree
 
 
-def test_the_simplest_form_has_the_same_value_and_slope():
-    rng, grammar = random.Random(1), grammar_of("binary")
-    variables = Domain("binary").variables_at(
-        np.linspace(-6.0, 6.0, 40)[None], np.array([[0.0], [1.0]])
-    )
+def check_simplest_forms(kind, count, seed):
+    """The simplest form equals what the printed tree reads as, labels of any size included."""
+    rng, grammar = random.Random(seed), grammar_of(kind)
+    at = np.concatenate([np.linspace(-20.0, 20.0, 321), [-40.0, -1e-9, 1e-9, 40.0]])
+    labels = np.array([[0.0], [0.3], [1.0], [-2.5]])
+    if kind == "boxes":
+        variables = surface_variables(np.linspace(0.0, 1.0, 41))
+    else:
+        at = np.abs(at) / 10.0 if kind == "embedding" else at
+        variables = Domain(kind).variables_at(at[None], labels)
     compared = 0
-    with np.errstate(all="ignore"):
-        while compared < 200:
-            tree = grammar.random(rng)
-            short = simplified(tree)
-            if not isinstance(short, tuple):
-                continue
-            for ours, theirs in zip(
-                dual.evaluate(short, variables), dual.evaluate(tree, variables), strict=True
-            ):
-                np.testing.assert_allclose(*np.broadcast_arrays(ours, theirs), rtol=1e-4, atol=1e-5)
-            compared += 1
+    while compared < count:
+        tree = grammar.random(rng)
+        short = simplified(tree)
+        if short is None or not variables_of(tree) & set(PREDICTIONS):
+            continue
+        compared += 1
+        assert simplified(short) == short
+        whole = read(text(tree), {}, grammar.variables)
+        with np.errstate(all="ignore"):
+            ours, theirs = (dual.evaluate(t, variables) for t in (short, whole))
+        for found, expected in zip(ours, theirs, strict=True):
+            found, expected = np.broadcast_arrays(found, expected)
+            finite = np.isfinite(expected)
+            np.testing.assert_allclose(
+                found[finite], expected[finite], rtol=1e-6, atol=1e-8, err_msg=text(tree)
+            )
+
+
+@pytest.mark.parametrize("kind", ["binary", "embedding", "boxes"])
+def test_the_simplest_form_has_the_same_value_and_slope_everywhere(kind):
+    check_simplest_forms(kind, 1_000, seed=1)
+
+
+@pytest.mark.slow
+def test_thirty_thousand_simplest_forms_have_the_same_value_and_slope():
+    check_simplest_forms("binary", 30_000, seed=2)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "sqrt(softplus(x) - softplus(0))",  # a rounded number made it jump at x = 0
+        "log((sqrt(y - y) + 0.5)*x)",
+        "log(max(p, p)) + log(p + (p - p))",
+        "square(y) + sqrt(y) + abs(y)",  # labels may be any number
+        "log(x - x + x*0.5)",
+        "exp(x)*exp(x) - 1/(x*1)",
+    ],
+)
+def test_simplest_forms_that_were_once_not_equal(formula):
+    tree = read(formula, {}, ("y", "p", "x"))
+    at = np.concatenate([np.linspace(-30.0, 30.0, 301), [-1e-9, 1e-9]])[None]
+    variables = Domain("binary").variables_at(at, np.array([[0.0], [0.3], [4.0]]))
+    for ours, theirs in zip(
+        dual.evaluate(simplified(tree), variables), dual.evaluate(tree, variables), strict=True
+    ):
+        np.testing.assert_allclose(*np.broadcast_arrays(ours, theirs), rtol=1e-9, atol=1e-12)
 
 
 def test_the_funnel_rejects_most_and_counts_all():
