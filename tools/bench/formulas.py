@@ -2,8 +2,13 @@
 
 python tools/bench/formulas.py funnel
 python tools/bench/formulas.py throughput
-python tools/bench/formulas.py noise --seeds 5
-python tools/bench/formulas.py noise --noisy-validation
+python tools/bench/formulas.py digits noise --keep DIR
+python tools/bench/formulas.py digits noisy-validation --seeds 0,1 --keep DIR
+python tools/bench/formulas.py digits tail --keep DIR
+python tools/bench/formulas.py gate
+
+Each search of `digits` is kept in a file of DIR and not run again; the table is of all that are
+there.
 """
 
 from __future__ import annotations
@@ -13,8 +18,11 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # blocks run in threads of their own
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import dataclasses
+import json
 import random
 import time
+from pathlib import Path
 
 import click
 import numpy as np
@@ -88,42 +96,97 @@ def throughput(count: int, fits: int) -> None:
     )
 
 
+VARIANTS = {
+    "noise": {"noise": 0.4},
+    "noisy-validation": {"noise": 0.4, "noisy_validation": True},
+    "tail": {"tail": 30.0},
+}
+METHODS = ("evolution", "random", "named")
+
+
 @command.command()
-@click.option("--seeds", default=5, show_default=True, help="Searches, each on data of its own.")
+@click.argument("variant", type=click.Choice(list(VARIANTS)))
+@click.option("--seeds", default="0,1,2,3,4", show_default=True, help="A search each, own data.")
 @click.option("--trainings", default=600, show_default=True, help="Of the first rung, a method.")
-@click.option("--noise", default=0.4, show_default=True)
-@click.option("--noisy-validation", is_flag=True)
-@click.option("--tail", default=1.0, show_default=True)
 @click.option("--fresh", default=6, show_default=True, help="Fresh data and weights a winner.")
-def noise(seeds, trainings, noise, noisy_validation, tail, fresh) -> None:
-    """Digits with wrong labels: evolution, chance and tuned named losses at an equal budget."""
+@click.option("--keep", type=click.Path(path_type=Path), help="Directory of what was found.")
+def digits(variant: str, seeds: str, trainings: int, fresh: int, keep: Path | None) -> None:
+    """Wrong labels or a long tail: evolution, chance and tuned named losses at an equal budget."""
+    for seed in map(int, seeds.split(",")):
+        path = keep and keep / f"{variant}-{seed}.json"
+        if path and path.is_file():
+            continue
+        found = _searches(variant, seed, trainings, fresh)
+        if path is None:
+            RESULTS.append(found)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found, indent=1))
+    kept = (
+        [json.loads(p.read_text()) for p in sorted(keep.glob(f"{variant}-?.json"))] if keep else []
+    )
+    _print_table(variant, [*kept, *RESULTS])
+
+
+RESULTS: list[dict] = []
+
+
+def _searches(variant: str, seed: int, trainings: int, fresh: int) -> dict:
+    """What each method found on one draw of the data, and its scores on fresh draws and test."""
     from lossforge.search.symbolic.formula_search import search_formulas
+    from lossforge.search.symbolic.named import named_trees
 
-    gains: dict[str, list[float]] = {"evolution": [], "random": [], "named": []}
-    base = []
-    for seed in range(seeds):
-        proxy, _ = _digits(seed, noise, noisy_validation, tail)
-        fresh_seeds = [1000 + 100 * seed + i for i in range(fresh)]
-        reference = _tested([_cross_entropy()], fresh_seeds, noise, tail)[0]
-        base.append(reference)
-        for method, found_gains in gains.items():
-            found = search_formulas(proxy, method, trainings, seed=seed)
-            test = _tested([found.best.tree], fresh_seeds, noise, tail)[0]
-            found_gains.append(test - reference)
-            click.echo(
-                f"seed {seed} {method:9} {found.trained} networks {found.seconds:5.1f} s  "
-                f"validation {found.best.score:.3f}  test {test:.3f} "
-                f"({test - reference:+.3f} over cross-entropy)  {found.best.text}"
-            )
-    click.echo(f"cross-entropy on test: {np.mean(base):.3f}")
-    for method, values in gains.items():
-        click.echo(f"{method:9} over cross-entropy  {_interval(values)}")
-    for one, other in (("evolution", "named"), ("random", "named"), ("evolution", "random")):
-        difference = np.subtract(gains[one], gains[other])
-        click.echo(f"{one} over {other}  {_interval(difference)}")
+    proxy, _ = _digits(seed, **VARIANTS[variant])
+    seeds = [1000 + 100 * seed + i for i in range(fresh)]
+    cross_entropy = named_trees("multiclass")["CrossEntropy"]
+    found = {"seed": seed, "cross-entropy": {"test": _tested(cross_entropy, seeds, variant)}}
+    if proxy.domain.prior:
+        found["logit adjustment"] = {"test": _tested(cross_entropy, seeds, variant, adjusted=True)}
+    for method in METHODS:
+        one = search_formulas(proxy, method, trainings, seed=seed)
+        test = _tested(one.best.tree, seeds, variant)
+        found[method] = {
+            "formula": one.best.text, "validation": one.best.score, "networks": one.trained,
+            "seconds": round(one.seconds, 1), "test": test,
+        }  # fmt: skip
+        click.echo(
+            f"seed {seed} {method:9} {one.trained} networks {one.seconds:5.1f} s  validation "
+            f"{one.best.score:.3f}  test {np.mean(test):.3f}  {one.best.text}"
+        )
+    return found
 
 
-def _digits(seed: int, noise: float, noisy_validation: bool, tail: float):
+def _print_table(variant: str, searches: list[dict]) -> None:
+    base = np.mean([s["cross-entropy"]["test"] for s in searches])
+    click.echo(f"{variant}: {len(searches)} searches; cross-entropy on test {base:.3f}")
+    others = [name for name in ("logit adjustment",) if name in searches[0]]
+    pairs = [(m, "cross-entropy") for m in (*METHODS, *others)]
+    pairs += [("evolution", "named"), ("random", "named"), ("evolution", "random")]
+    pairs += [("evolution", name) for name in others]
+    for one, other in pairs:
+        gaps = [np.subtract(s[one]["test"], s[other]["test"]) for s in searches]
+        click.echo(f"  {one} over {other}: {_interval([g.mean() for g in gaps])}")
+        if other != "cross-entropy":
+            ends = [_ends(g) for g in gaps]
+            worse, better = sum(high < 0 for _, high in ends), sum(low > 0 for low, _ in ends)
+            click.echo(f"    beyond noise: better in {better}, worse in {worse} searches")
+
+
+@command.command()
+@click.option("--examples", default=150, show_default=True)
+def gate(examples: int) -> None:
+    """Clean digits: what the gate of a search says."""
+    import tempfile
+
+    from lossforge.search.gate import gate as headroom_gate
+    from lossforge.search.plan import Plan
+
+    with tempfile.TemporaryDirectory() as directory:
+        plan = Plan("recipes/digits.py", {"examples": examples}, directory, trials=24, jobs=2)
+        click.echo(headroom_gate(plan))
+
+
+def _digits(seed: int, noise: float = 0.0, noisy_validation: bool = False, tail: float = 1.0):
     """(proxy, test inputs and targets) of `recipes/digits.py`'s data."""
     from lossforge.data.digits import load_digit_data
     from lossforge.search.symbolic.formula_search import Proxy
@@ -145,35 +208,43 @@ def _digits(seed: int, noise: float, noisy_validation: bool, tail: float):
     return proxy, arrays(data.test)
 
 
-def _tested(trees, seeds, noise: float, tail: float) -> np.ndarray:
-    """Mean test score of each formula over fresh draws of the data, of wrong labels, of weights."""
-    import dataclasses
+def _tested(tree, seeds, variant: str, adjusted: bool = False) -> list[float]:
+    """Test scores of a formula over fresh draws of the data, of wrong labels, of weights.
 
+    adjusted: logits less t times the log of the class's share, t chosen on validation (Menon et
+    al. 2021, Long-tail learning via logit adjustment, section 4.1).
+    """
     from lossforge.search.symbolic.formula_search import score_of
     from lossforge.search.symbolic.population import train_population
 
     scores = []
     for seed in seeds:
-        proxy, (x, y) = _digits(seed, noise, False, tail)
+        proxy, (x, y) = _digits(seed, **VARIANTS[variant])
         training = dataclasses.replace(proxy.training, seed=seed)
-        outputs = train_population(trees, proxy.domain, proxy.x, proxy.y, [x], training)[0]
-        scores.append(score_of(proxy.domain, outputs, y))
-    return np.mean(scores, axis=0)
+        inputs = [proxy.x_seen, x]
+        seen, test = train_population([tree], proxy.domain, proxy.x, proxy.y, inputs, training)
+        shift = np.zeros(1)
+        if adjusted:
+            shifts = [t * np.log(proxy.domain.prior) for t in np.linspace(0.0, 2.0, 21)]
+            shift = max(shifts, key=lambda s: score_of(proxy.domain, seen - s, proxy.y_seen)[0])
+        scores.append(float(score_of(proxy.domain, test - shift, y)[0]))
+    return scores
 
 
-def _cross_entropy():
-    from lossforge.search.symbolic.named import named_trees
-
-    return named_trees("multiclass")["CrossEntropy"]
-
-
-def _interval(values) -> str:
-    """Mean and 95 % interval by Student's t."""
+def _ends(values) -> tuple[float, float]:
+    """95 % interval of the mean by Student's t."""
     from scipy.stats import t
 
     values = np.asarray(values)
     half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():+.3f} [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
+    return values.mean() - half, values.mean() + half
+
+
+def _interval(values) -> str:
+    if len(values) < 2:
+        return f"{np.mean(values):+.3f}"
+    low, high = _ends(values)
+    return f"{np.mean(values):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 if __name__ == "__main__":

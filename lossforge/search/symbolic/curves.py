@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 NODES = 0.5 + 0.5 * np.cos(np.pi * np.array([5, 3, 1]) / 6)
-"""Where in a cell a parabola is fitted (Chebyshev's nodes): never at its ends, which may be jumps."""
+"""Where in a cell a parabola is fitted (Chebyshev's nodes): not at its ends, which may be jumps."""
 CHECKS = np.array([0.003, 0.25, 0.997])
 PLACES = np.concatenate([NODES, CHECKS])
 TO_PARABOLA = np.linalg.inv(np.vander(NODES, 3, increasing=True))

@@ -206,7 +206,7 @@ def optimises(trees: list[Tree], domain: Domain) -> np.ndarray:
     for first in range(0, len(trees), 64):
         block = trees[first : first + 64]
         with np.errstate(all="ignore"):
-            slopes = slopes_of(coarse, coarse.table(block))
+            slopes = slopes_of(coarse, block)
             at = np.repeat(start[None], len(block), axis=0)
             mean, square = np.zeros_like(at), np.zeros_like(at)
             for step in range(1, STEPS + 1):

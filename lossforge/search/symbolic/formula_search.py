@@ -64,7 +64,7 @@ class Proxy:
 
     @property
     def named(self) -> dict[str, Tree]:
-        return named_trees(self.domain.kind, self.y.shape[-1])
+        return named_trees(self.domain.kind, self.y.shape[-1], self.domain.prior is not None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +155,8 @@ def search_formulas(
     evolution = propose or by_evolution(proxy.grammar, rng)
     queue: list[Tree] = []
     if method == "named":
-        queue = tuned_trees(proxy.domain.kind, rng, trainings, proxy.y.shape[-1])
+        prior = proxy.domain.prior is not None
+        queue = tuned_trees(proxy.domain.kind, rng, trainings, proxy.y.shape[-1], prior)
     elif method == "evolution":
         queue = list(proxy.named.values())
     while len(history) < trainings:

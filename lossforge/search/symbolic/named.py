@@ -37,6 +37,15 @@ _MULTICLASS: dict[str, Named] = {
     "NGL": ("exp(2.4092 - p - p*y) - cos(cos(sin(p)))", {}, {}),
     "InverseRoot": ("aq(1, 1 + y - p/1.41421)", {}, {}),
 }
+_WITH_PRIOR: dict[str, Named] = {
+    **_MULTICLASS,
+    "WeightedCrossEntropy": ("-y*log(p)*prior**(-t)", {"t": Float(0.0, 1.5)}, {"t": 1.0}),
+    "WeightedFocal": (
+        "-y*(1 - p)**g*log(p)*prior**(-t)",
+        {"g": Float(0.1, 3.0), "t": Float(0.0, 1.5)},
+        {"g": 1.0, "t": 0.5},
+    ),
+}
 _BITS: dict[str, Named] = {
     "CrossEntropy": ("-y*log(p) - (1 - y)*log(1 - p)", {}, {}),
     "MeanAbsoluteError": ("abs(y - p)", {}, {}),
@@ -81,24 +90,26 @@ _EMBEDDING: dict[str, Named] = {
 READS = {"boxes": ("iou", "ioe", "uoe"), "embedding": ("y", "d")}
 
 
-def named_of(kind: str) -> Mapping[str, Named]:
+def named_of(kind: str, prior: bool = False) -> Mapping[str, Named]:
     if kind in ("multiclass", "class_mask"):
-        return _MULTICLASS
+        return _WITH_PRIOR if prior else _MULTICLASS
     return {"boxes": _BOXES, "embedding": _EMBEDDING}.get(kind, _BITS)
 
 
-def named_trees(kind: str, classes: int = 10) -> dict[str, Tree]:
-    """Each named loss with its usual numbers."""
+def named_trees(kind: str, classes: int = 10, prior: bool = False) -> dict[str, Tree]:
+    """Each named loss with its usual numbers; with `prior` also those that read class shares."""
     return {
         name: _tree(kind, formula, usual, classes)
-        for name, (formula, _, usual) in named_of(kind).items()
+        for name, (formula, _, usual) in named_of(kind, prior).items()
     }
 
 
-def tuned_trees(kind: str, rng: random.Random, count: int, classes: int = 10) -> list[Tree]:
+def tuned_trees(
+    kind: str, rng: random.Random, count: int, classes: int = 10, prior: bool = False
+) -> list[Tree]:
     """`count` named losses, the usual ones first, then with numbers drawn from their ranges."""
-    usual = list(named_trees(kind, classes).values())
-    tunable = [n for n in named_of(kind).values() if n[1]]
+    usual = list(named_trees(kind, classes, prior).values())
+    tunable = [n for n in named_of(kind, prior).values() if n[1]]
     drawn = []
     for number in range(max(0, count - len(usual))):
         formula, ranges, _ = tunable[number % len(tunable)]
@@ -115,4 +126,4 @@ def _drawn(rng: random.Random, values: Float) -> float:
 
 def _tree(kind: str, formula: str, constants: dict[str, float], classes: int) -> Tree:
     constants = {**constants, "c": float(classes)}
-    return read(formula, constants, READS.get(kind, ("y", "p")))
+    return read(formula, constants, READS.get(kind, ("y", "p", "prior")))

@@ -1,35 +1,67 @@
 """The slope of the mean loss in a network's outputs, for many formulas at once, from their tables.
 
-Each function takes `tables` of K formulas (`Domain.table`), outputs (K, B, outputs) and targets
-shared by all, and returns (K, B, outputs): what backpropagation starts from.
+Each function takes K formulas, outputs (K, B, outputs) and targets shared by all, and returns
+(K, B, outputs): what backpropagation starts from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lossforge.expression import Tree
+from lossforge.search.symbolic import dual
 from lossforge.search.symbolic.curves import Curves
-from lossforge.search.symbolic.slopes import LIMIT, Domain
+from lossforge.search.symbolic.slopes import Domain
 
 TINY = np.float32(1e-30)
 SMALLEST_DISTANCE = np.float32(1e-3)
+SMALLEST_REST = np.float32(2e-9)  # where the tables end
 
 
-def slopes_of(domain: Domain, tables: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The function (outputs, targets) -> slopes of a Kind."""
+Slopes = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(outputs, targets) -> slopes."""
+
+
+def slopes_of(domain: Domain, trees: Sequence[Tree]) -> Slopes:
+    """Slopes of formulas that are looked up in tables."""
+    tables = domain.table(trees)
     if domain.kind == "boxes":
         return lambda outputs, targets: _boxes(tables, outputs, targets)
+    return _of_curves(domain, Curves(tables, *domain.range))
+
+
+def exact_slopes_of(domain: Domain, trees: Sequence[Tree]) -> Slopes:
+    """Slopes of formulas that are computed, one formula after the other; not of boxes."""
+    return _of_curves(domain, _Computed(domain, trees))
+
+
+class _Computed:
+    """Stands in for `Curves`, without tables."""
+
+    def __init__(self, domain: Domain, trees: Sequence[Tree]) -> None:
+        self.domain, self.trees = domain, trees
+
+    def at(self, place: np.ndarray, label: np.ndarray) -> np.ndarray:
+        shares = np.array(self.domain.prior) if self.domain.prior else None
+        slopes = np.empty_like(place)
+        for number, tree in enumerate(self.trees):
+            variables = self.domain.variables_at(place[number], label.astype(float), shares)
+            slopes[number] = dual.evaluate(tree, variables)[1]
+        return slopes
+
+
+def _of_curves(domain: Domain, curves: Curves | _Computed) -> Slopes:
+    way = _sigmoid
     if domain.kind == "embedding":
-        return lambda outputs, targets: _embeddings(tables, outputs, targets)
-    curves = Curves(tables, -LIMIT, LIMIT)
-    if domain.is_exclusive:
-        return lambda outputs, targets: _softmax(curves, outputs, targets)
-    return lambda outputs, targets: _sigmoid(curves, outputs, targets)
+        way = _embeddings
+    elif domain.is_exclusive:
+        way = _softmax
+    return lambda outputs, targets: way(curves, outputs, targets)
 
 
-def _softmax(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _softmax(curves: Curves | _Computed, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """sum_c f(y_c, p_c): s_k - p_k sum over c != k of s_c / (1 - p_c), s = df / d log-odds.
 
     Sums over the other classes are products with a matrix of ones without its diagonal: a
@@ -44,7 +76,7 @@ def _softmax(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.nda
     total = e.sum(axis=-1, keepdims=True)
     slope = curves.at(odds, targets)
     rest /= total
-    np.maximum(rest, np.float32(2e-9), out=rest)
+    np.maximum(rest, SMALLEST_REST if rest.dtype == np.float32 else TINY, out=rest)
     shared = (slope / rest) @ others
     shared *= e
     shared /= total
@@ -52,12 +84,12 @@ def _softmax(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.nda
     return slope / np.float32(outputs.shape[1])
 
 
-def _sigmoid(curves: Curves, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _sigmoid(curves: Curves | _Computed, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """mean_c f(y_c, p_c)."""
     return curves.at(outputs, targets) / np.float32(outputs.shape[1] * outputs.shape[2])
 
 
-def _embeddings(tables: np.ndarray, outputs: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def _embeddings(curves: Curves | _Computed, outputs: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Means over pairs of the same class and over the others, of f(y, d)."""
     batch = outputs.shape[1]
     length = np.sqrt((outputs**2).sum(axis=-1, keepdims=True) + TINY)
@@ -68,13 +100,13 @@ def _embeddings(tables: np.ndarray, outputs: np.ndarray, ids: np.ndarray) -> np.
     positive = same & ~np.eye(batch, dtype=bool)
     share = np.where(same, positive / np.maximum(positive.sum(1, keepdims=True), 1),
                      ~same / np.maximum((~same).sum(1, keepdims=True), 1))  # fmt: skip
-    slope = Curves(tables, 0.0, 2.0).at(distance, same)
-    slope *= share.astype(np.float32)
+    slope = curves.at(distance, same)
+    slope *= share.astype(slope.dtype)
     slope[squared <= SMALLEST_DISTANCE**2] = 0.0
     slope = (slope + slope.transpose(0, 2, 1)) / distance
     moved = slope.sum(axis=-1, keepdims=True) * unit - slope @ unit
     moved -= (moved * unit).sum(axis=-1, keepdims=True) * unit
-    return (moved / length / np.float32(batch)).astype(np.float32)
+    return (moved / length / np.float32(batch)).astype(outputs.dtype)
 
 
 def boxes_of(outputs: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lossforge.expression import Tree
-from lossforge.search.symbolic.output_slopes import slopes_of
+from lossforge.search.symbolic.output_slopes import exact_slopes_of, slopes_of
 from lossforge.search.symbolic.slopes import Domain
 
 BLOCK = 32
@@ -70,6 +70,7 @@ def train_population(
     seen: Sequence[np.ndarray],
     training: Training,
     threads: int | None = None,
+    exact: bool = False,
 ) -> list[np.ndarray]:
     """Trains one network for each formula.
 
@@ -82,6 +83,8 @@ def train_population(
         seen: inputs of which the trained networks' outputs are wanted.
         training: network and optimizer.
         threads: by default one a processor core.
+        exact: in float64, and slopes from the formulas, not from tables: slow, and what the tables
+            are held against. Boxes have tables all the same.
 
     Returns:
         For each array in `seen`, outputs (formulas, rows, outputs).
@@ -92,8 +95,10 @@ def train_population(
 
     def run(block: Sequence[Tree]) -> list[np.ndarray]:
         with np.errstate(all="ignore"):
-            networks = _Networks(len(block), training, x.shape[1], outputs)
-            slopes = slopes_of(domain, domain.table(block))
+            dtype = np.float64 if exact else np.float32
+            networks = _Networks(len(block), training, x.shape[1], outputs, dtype)
+            look_up = exact_slopes_of if exact and domain.kind != "boxes" else slopes_of
+            slopes = look_up(domain, block)
             for step, rows in enumerate(order):
                 networks.step(x[rows], y[rows], slopes, step + 1)
             return [networks.outputs(inputs) for inputs in seen]
@@ -111,7 +116,9 @@ def train_population(
 class _Networks:
     """K networks with one hidden layer of ReLUs, and their Adam (as Keras's)."""
 
-    def __init__(self, count: int, training: Training, inputs: int, outputs: int) -> None:
+    def __init__(
+        self, count: int, training: Training, inputs: int, outputs: int, dtype: type
+    ) -> None:
         self.count, self.units, self.rate = count, training.units, training.learning_rate
         first = training.first_weights(inputs, outputs)
         shapes = [
@@ -121,11 +128,13 @@ class _Networks:
             (count, 1, outputs),
         ]
         ends = np.cumsum([np.prod(shape) for shape in shapes])
-        self.flat = np.empty(ends[-1], np.float32)
+        self.flat = np.empty(ends[-1], dtype)
         self.change = np.zeros_like(self.flat)
         self.mean, self.square = np.zeros_like(self.flat), np.zeros_like(self.flat)
-        cut = lambda a: [p.reshape(s) for p, s in zip(np.split(a, ends[:-1]), shapes, strict=True)]  # noqa: E731
-        self.weights, self.slopes = cut(self.flat), cut(self.change)
+        self.weights, self.slopes = (
+            [p.reshape(s) for p, s in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+            for flat in (self.flat, self.change)
+        )
         self.weights[0].reshape(inputs, count, -1)[:] = first[0][:, None]
         self.weights[1].reshape(count, -1)[:] = first[1]
         self.weights[2][:], self.weights[3][:] = first[2], first[3]
@@ -155,16 +164,18 @@ class _Networks:
         self._adam(number)
 
     def _adam(self, number: int) -> None:
-        rate = self.rate * np.sqrt(1.0 - 0.999**number) / (1.0 - 0.9**number)
-        step = self.change * np.float32(0.1)
-        self.mean *= np.float32(0.9)
+        """As Keras computes it, operation by operation: 1 - 0.999 of float32 is not 0.001."""
+        real = self.flat.dtype.type
+        unbiased = np.sqrt(real(1.0) - real(0.999) ** number) / (real(1.0) - real(0.9) ** number)
+        step = self.change - self.mean
+        step *= real(0.1)
         self.mean += step
         np.multiply(self.change, self.change, out=step)
-        step *= np.float32(0.001)
-        self.square *= np.float32(0.999)
+        step -= self.square
+        step *= real(0.001)
         self.square += step
         np.sqrt(self.square, out=step)
-        step += np.float32(1e-7)
+        step += real(1e-7)
         np.divide(self.mean, step, out=step)
-        step *= np.float32(rate)
+        step *= real(self.rate) * unbiased
         self.flat -= step

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from search.symbolic.test_population import gaps_to_fit
 from sklearn.datasets import load_digits
 
 from lossforge import Formula
@@ -75,7 +76,7 @@ def test_thirty_thousand_simplest_forms_have_the_same_value_and_slope():
         "sqrt(softplus(x) - softplus(0))",  # a rounded number made it jump at x = 0
         "log((sqrt(y - y) + 0.5)*x)",
         "log(max(p, p)) + log(p + (p - p))",
-        "square(y) + sqrt(y) + abs(y)",  # labels may be any number
+        "square(y) + sqrt(y) + abs(y)*p",  # labels may be any number
         "log(x - x + x*0.5)",
         "exp(x)*exp(x) - 1/(x*1)",
     ],
@@ -205,13 +206,21 @@ def test_numbers_are_moved_and_the_form_stays():
     assert moved_numbers(random.Random(0), read("y*p", {}, ("y", "p")), 5) == []
 
 
-@pytest.mark.slow
-def test_most_random_losses_end_where_fit_ends():
-    """All but those whose training is not stable: there rounding grows to another result."""
-    from search.symbolic.test_population import gaps_to_fit
-
+def twenty_survivors():
     rng, grammar = random.Random(5), grammar_of("multiclass")
     filters = Filters(Domain("multiclass"), grammar, {})
     left = filters.passed(rng, (grammar.random(rng) for _ in range(1500)))
-    gaps = gaps_to_fit([c.tree for c in left[:20]], steps=200)
-    assert np.sum(gaps <= 1e-3) >= 14 and np.median(gaps) <= 6e-4, gaps
+    return [c.tree for c in left[:20]]
+
+
+@pytest.mark.slow
+def test_twenty_random_losses_end_where_fit_ends():
+    """In float64; there rounding does not grow to another result, whatever the loss."""
+    gaps = gaps_to_fit(twenty_survivors(), 200, "float64")
+    assert np.all(gaps <= 1e-3), gaps
+
+
+@pytest.mark.slow
+def test_in_float32_all_end_there_but_losses_that_rest_on_a_jump_of_the_slope():
+    gaps = gaps_to_fit(twenty_survivors(), 200)
+    assert np.sum(gaps <= 1e-3) >= 18, gaps

@@ -36,8 +36,8 @@ def test_slopes_of_classifiers_equal_the_gradient_of_the_formula(formula, task):
     logits[:3] = 8.0 * np.sign(logits[:3])
     ids = RNG.integers(0, 5, 64)
     bits = np.eye(5)[ids] if task == "multiclass" else RNG.integers(0, 2, (64, 5))
-    tables = domain.table([read(formula, {}, ("y", "p", "x"))] * 2)
-    ours = slopes_of(domain, tables)(np.stack([logits] * 2).astype("float32"), bits)
+    trees = [read(formula, {}, ("y", "p", "x"))] * 2
+    ours = slopes_of(domain, trees)(np.stack([logits] * 2).astype("float32"), bits)
     expected = reference(
         formula, task, ids if task == "multiclass" else bits, logits, from_logits=True
     )
@@ -49,8 +49,8 @@ def test_slopes_of_classifiers_equal_the_gradient_of_the_formula(formula, task):
 def test_slopes_of_formulas_that_read_logits(formula):
     domain, logits = Domain("binary"), RNG.normal(0.0, 3.0, (64, 1))
     bits = RNG.integers(0, 2, (64, 1))
-    tables = domain.table([read(formula, {}, ("y", "p", "x"))])
-    ours = slopes_of(domain, tables)(logits[None].astype("float32"), bits)[0] * 64
+    trees = [read(formula, {}, ("y", "p", "x"))]
+    ours = slopes_of(domain, trees)(logits[None].astype("float32"), bits)[0] * 64
     expected = reference(formula, "binary", bits, logits, from_logits=True)
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
 
@@ -59,8 +59,8 @@ def test_slopes_with_class_priors():
     prior, logits = (0.1, 0.2, 0.7), RNG.normal(0.0, 2.0, (64, 3))
     ids, formula = RNG.integers(0, 3, 64), "-y*log(p)*prior + square(p - y)*log(prior)"
     domain = Domain("multiclass", prior)
-    tables = domain.table([read(formula, {}, ("y", "p", "prior"))])
-    ours = slopes_of(domain, tables)(logits[None].astype("float32"), np.eye(3)[ids])[0] * 64
+    trees = [read(formula, {}, ("y", "p", "prior"))]
+    ours = slopes_of(domain, trees)(logits[None].astype("float32"), np.eye(3)[ids])[0] * 64
     expected = reference(formula, "multiclass", ids, logits, from_logits=True, prior=prior)
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
 
@@ -69,8 +69,8 @@ def test_slopes_of_embeddings():
     formula = "y*square(d) + (1 - y)*exp(-3*d)"
     embeddings, ids = RNG.normal(size=(24, 6)), RNG.integers(0, 4, 24)
     domain = Domain("embedding")
-    tables = domain.table([read(formula, {}, ("y", "d"))])
-    ours = slopes_of(domain, tables)(embeddings[None].astype("float32"), ids)[0] * 24
+    trees = [read(formula, {}, ("y", "d"))]
+    ours = slopes_of(domain, trees)(embeddings[None].astype("float32"), ids)[0] * 24
     expected = reference(formula, "embedding", ids, embeddings)
     np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
@@ -81,7 +81,7 @@ def test_slopes_of_boxes():
     outputs = RNG.normal(0.0, 0.7, (40, 4))
     target = boxes_of(RNG.normal(0.0, 0.7, (40, 4)))
     domain, loss = Domain("boxes"), Formula(formula, task="boxes", dtype="float64")
-    ours = slopes_of(domain, domain.table([read(formula, {}, ("iou", "ioe", "uoe"))]))
+    ours = slopes_of(domain, [read(formula, {}, ("iou", "ioe", "uoe"))])
     found = ours(outputs[None].astype("float32"), target)[0] * 40
     for column in range(4):
         step = np.eye(4)[column] * 1e-6
@@ -110,36 +110,39 @@ def by_fit(formula, training, x, ids, seen):
         [keras.Input((64,)), keras.layers.Dense(training.units, "relu"), keras.layers.Dense(10)]
     )
     network.set_weights(training.first_weights(64, 10))
-    loss = Formula(formula, task="multiclass", from_logits=True)
+    loss = Formula(formula, task="multiclass", from_logits=True, dtype=keras.config.floatx())
     network.compile(keras.optimizers.Adam(training.learning_rate), loss)
     order = training.order(len(x)).ravel()
     network.fit(x[order], ids[order], batch_size=training.batch, shuffle=False, verbose=0)
-    return network.predict(seen, verbose=0, batch_size=len(seen))
+    return network(seen).numpy()
 
 
-def gaps_to_fit(trees, steps):
+def gaps_to_fit(trees, steps, dtype="float32"):
     """For each formula, how far the accuracies of a population and of `fit` lie apart."""
     x, ids = digits()
-    training = Training(steps=steps)
-    found = train_population(
-        trees,
-        Domain("multiclass"),
-        x[:1200],
-        np.eye(10, dtype="float32")[ids[:1200]],
-        [x],
-        training,
-    )[0]
+    x, training, before = x.astype(dtype), Training(steps=steps), keras.config.floatx()
+    y = np.eye(10, dtype=dtype)[ids[:1200]]
+    exact = dtype == "float64"
+    found = train_population(trees, Domain("multiclass"), x[:1200], y, [x], training, exact=exact)[
+        0
+    ]
     gaps = []
-    for tree, ours in zip(trees, found, strict=True):
-        fitted = by_fit(text(tree), training, x[:1200], ids[:1200], x)
-        right = [(outputs.argmax(-1) == ids).mean() for outputs in (ours, fitted)]
-        gaps.append(abs(right[0] - right[1]))
+    keras.config.set_floatx(dtype)
+    try:
+        for tree, ours in zip(trees, found, strict=True):
+            fitted = by_fit(text(tree), training, x[:1200], ids[:1200], x)
+            right = [(outputs.argmax(-1) == ids).mean() for outputs in (ours, fitted)]
+            gaps.append(abs(right[0] - right[1]))
+    finally:
+        keras.config.set_floatx(before)
     return np.array(gaps)
 
 
 def test_a_population_ends_where_fit_ends():
-    gaps = gaps_to_fit([read(f, {}, ("y", "p")) for f in CLASSIFIERS[:2]], steps=60)
-    assert np.all(gaps <= 1e-3), gaps
+    trees = [read(f, {}, ("y", "p")) for f in CLASSIFIERS[:2]]
+    for dtype in ("float32", "float64"):
+        gaps = gaps_to_fit(trees, 60, dtype)
+        assert np.all(gaps <= 1e-3), gaps
 
 
 def test_a_formula_trains_the_same_alone_and_among_others():
