@@ -23,7 +23,7 @@ from lossforge.errors import unknown_name
 LONGEST = 1000
 DEEPEST = 60
 LARGEST = 3e38  # beyond, float32 is infinite
-PREDICTIONS = ("p", "x", "iou", "ioe", "uoe", "d")
+PREDICTIONS = ("p", "x", "r", "iou", "ioe", "uoe", "d")
 """Variables that the prediction decides; the others are `y`, the target, and `prior`."""
 
 Tree = float | str | tuple

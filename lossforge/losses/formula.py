@@ -22,7 +22,7 @@ from lossforge.losses.embedding.distances import pairwise
 TASKS = (*logp.TASKS, "mask", "class_mask", "regression", "image", "boxes", "embedding")
 READ_AS = {"mask": "multilabel", "class_mask": "multiclass", "image": "regression"}
 """Tasks with spatial axes are the plain ones at each pixel."""
-VARIABLES = ("y", "p", "x", "prior", "iou", "ioe", "uoe", "d")
+VARIABLES = ("y", "p", "x", "r", "prior", "iou", "ioe", "uoe", "d")
 RESERVED = (*VARIABLES, "name", "reduction", "dtype", "weight", "terms")
 
 
@@ -60,10 +60,10 @@ class Formula(Loss):
 
         Formula("-(1-p)**gamma * y*log(p)", gamma=2.0)
 
-    Names: y the target, p the prediction (a probability, except in regression), x the logit,
-    prior the share of class c; constants are given by name. Functions: log, exp, sqrt, abs, neg,
-    square, min, max, tanh, sigmoid, softplus, sin, cos, atan, erf, and the analytic quotient
-    aq(a, b) = a / sqrt(1 + b^2). Signs: + - * / **.
+    Names: y the target, p the prediction (a probability, except in regression), x the logit, r the
+    residual y - p of regression, prior the share of class c; constants are given by name.
+    Functions: log, exp, sqrt, abs, neg, square, min, max, tanh, sigmoid, softplus, sin, cos, atan,
+    erf, and the analytic quotient aq(a, b) = a / sqrt(1 + b^2). Signs: + - * / **.
 
         multiclass            loss = sum_c  formula(y_c, p_c)    p = softmax(x), y one-hot
         binary, multilabel    loss = mean_c formula(y_c, p_c)    p = sigmoid(x); y = 0 as well
@@ -198,13 +198,16 @@ class Formula(Loss):
             return ("iou", "ioe", "uoe")
         if self.task == "embedding":
             return ("y", "d")
+        if self.plain_task == "regression":
+            return ("y", "p", "r")
         logits = ("x",) if self.from_logits else ()
         return ("y", "p", *logits, *(("prior",) if self.prior else ()))
 
     def _variables(self, task: str, y_true: Any, y_pred: Any) -> dict[str, safe.Quantity]:
         if task == "regression":
             y = logp.binary_targets(y_true, y_pred)
-            return {"y": safe.tensor(y), "p": safe.tensor(y_pred)}
+            r = safe.tensor(y - y_pred)
+            return {"y": safe.tensor(y), "p": safe.tensor(y_pred), "r": r}
         if task == "multiclass":
             y = logp.one_hot_targets(y_true, y_pred)
             if self.from_logits:

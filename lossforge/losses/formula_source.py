@@ -140,6 +140,8 @@ def _sub(a: Part, b: Part) -> Part:
 
 
 def _mul(a: Part, b: Part) -> Part:
+    if 1.0 in (a.number, b.number):
+        return a if b.number == 1.0 else b
     log = f"({a.as_log} + {b.as_log})"
     if a.log and b.log:
         return Part(f"({a.value} * {b.value})", log)

@@ -117,6 +117,9 @@ def subtract(a: Quantity, b: Quantity) -> Quantity:
 
 
 def multiply(a: Quantity, b: Quantity) -> Quantity:
+    if 1.0 in (a.number, b.number):
+        return a if b.number == 1.0 else b
+
     def log():
         return a.logarithm + b.logarithm
 

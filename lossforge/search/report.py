@@ -16,7 +16,7 @@ from lossforge.search.front import FRONT, draw_front
 from lossforge.search.plan import Plan
 from lossforge.search.study import FINALS, is_baseline, objectives_of, pareto_front, ranked
 
-BEST, REPORT = "best_loss.yaml", "report.md"
+BEST, REPORT, FORMULAS = "best_loss.yaml", "report.md", "formulas.md"
 
 
 def loss_text(trial: FrozenTrial) -> str:
@@ -148,4 +148,7 @@ def write(study: optuna.Study, directory: Path, recipe: str) -> None:
             f"`{loss_text(t)}` |"
             for t in stopped(study)
         ]
+    if (directory / FORMULAS).is_file():  # what `--formulas` wrote before the trials
+        found = "\n" + (directory / FORMULAS).read_text(encoding="utf-8")
+        lines.append(found.replace("\n#", "\n##"))
     write_atomically(directory / REPORT, "\n".join(lines) + "\n")

@@ -174,6 +174,9 @@ def _sub(a: Dual, b: Dual) -> Dual:
 
 
 def _mul(a: Dual, b: Dual) -> Dual:
+    if 1.0 in (a.number, b.number):
+        return a if b.number == 1.0 else b
+
     def log() -> Pair:
         return _sum(a.logarithm, b.logarithm)
 
@@ -327,7 +330,7 @@ OPERATORS: dict[str, Callable[..., Dual]] = {
     "max": _choice(lambda x, y: x >= y),
 }
 _NOTHING = (0.0, 0.0)
-_NO_VALUES = {name: given(0.0) for name in ("y", "x", "iou", "ioe", "uoe", "d")} | {
+_NO_VALUES = {name: given(0.0) for name in ("y", "x", "r", "iou", "ioe", "uoe", "d")} | {
     "p": probability(_NOTHING, _NOTHING),
     "prior": Dual(_NOTHING, _NOTHING),
 }

@@ -19,6 +19,8 @@ ROWS, OUTPUTS, STEPS = 50, 5, 60
 SAME_AS_NAMED = 0.9999
 ALIKE = 0.98
 """Cosine of two slopes on the probes beyond which a random formula is one already seen."""
+CLOSE = 0.04
+"""Of values whose spread is 0.2."""
 STAGES = ("form", "finite", "direction", "seen before", "named", "optimises")
 
 
@@ -157,6 +159,11 @@ class _Probes:
         if domain.kind == "embedding":
             at, self.y = np.tile(np.linspace(0.0, 2.0, 64), 2), np.repeat([0.0, 1.0], 64)
             self.reference = _unit(2.0 * self.y - 1.0)
+        elif domain.kind == "image":
+            half = np.concatenate([np.geomspace(1e-4, 1.0, 31), [0.0]])
+            at = np.concatenate([-half, half[:-1]])
+            self.y = np.zeros_like(at)
+            self.reference = _unit(np.sign(at))
         else:
             self._logits(rng)
             extremes = np.array([-40.0, -20.0, -1e-9, 0.0, 1e-9, 20.0, 40.0])
@@ -220,11 +227,18 @@ def optimises(trees: list[Tree], domain: Domain) -> np.ndarray:
 
 def _task(domain: Domain, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.float32]:
     if domain.kind == "boxes":
-        start, target = rng.normal(0.0, 0.7, (2, 64, 4)).astype(np.float32)
+        target = rng.normal(0.0, 0.7, (64, 4)).astype(np.float32)
+        start = target + rng.normal(0.0, 0.4, target.shape).astype(np.float32)
+        # Boxes that touch, as a detector's matched anchors do: IoU is flat apart from the others.
+        touching = overlaps(boxes_of(start), boxes_of(target)) > 0.1
+        start, target = start[touching], target[touching]
         return start, boxes_of(target).astype(np.float32), np.float32(0.1)
     if domain.kind == "embedding":
         start = rng.normal(size=(64, 8)).astype(np.float32)
         return start, np.repeat(np.arange(8), 8), np.float32(0.1)
+    if domain.kind == "image":
+        start, target = rng.normal(0.0, 0.2, (2, ROWS, OUTPUTS)).astype(np.float32)
+        return start, target, np.float32(0.02)
     outputs = len(domain.prior) if domain.prior else OUTPUTS
     start = rng.normal(0.0, 1.5, (ROWS, outputs)).astype(np.float32)
     if domain.is_exclusive:
@@ -243,6 +257,8 @@ def _right(domain: Domain, at: np.ndarray, targets: np.ndarray) -> np.ndarray:
         return (np.nan_to_num(overlap) > 0.7).mean(axis=-1)
     if domain.kind == "embedding":
         return nearest_is_alike(at, targets)
+    if domain.kind == "image":
+        return (np.abs(at - targets) < CLOSE).mean(axis=(-1, -2))
     if domain.is_exclusive:
         return (at.argmax(-1) == targets.argmax(-1)).mean(axis=-1)
     return ((at > 0) == (targets > 0.5)).mean(axis=(-1, -2))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lossforge.expression import Tree
 from lossforge.run import write_atomically
+from lossforge.search.report import FORMULAS as REPORT
 
-SPACE, REPORT = "formulas_space.py", "formulas.md"
+if TYPE_CHECKING:
+    from lossforge.search.symbolic.proposers import Trained
+
+SPACE = "formulas_space.py"
 METHODS = ("evolution", "random", "named")
 KEPT = 6
 TRAININGS = 600
@@ -50,9 +55,9 @@ def _find(
         method: search_formulas(proxy, method, TRAININGS, minutes / len(METHODS), seed)
         for method in METHODS
     }
-    formulas = found["evolution"].finalists[:KEPT]
+    formulas = distinct(found["evolution"].finalists)[:KEPT]
     front = found["evolution"].front
-    chosen = list(dict.fromkeys([*formulas, *front, found["random"].best]))
+    chosen = distinct([*formulas, *front, found["random"].best])
     named = recipe.candidates.get(slot.name, ())
     others = dict.fromkeys([recipe.losses[slot.name], *(f"{name}()" for name in named)])
     lines = [
@@ -63,14 +68,33 @@ def _find(
     Path(directory).mkdir(parents=True, exist_ok=True)
     write_atomically(Path(directory) / REPORT, _report(recipe.name, proxy, found))
     path = Path(directory) / SPACE
-    write_atomically(path, space_text(slot, proxy.domain.kind, chosen, list(others)))
+    alone = len(recipe.losses) == 1
+    write_atomically(path, space_text(slot, proxy.domain.kind, chosen, list(others), alone))
     return str(path), [*lines, f"formulas: {path}, {Path(directory) / REPORT}"]
+
+
+def distinct(found: Sequence[Trained]) -> list[Trained]:
+    """The first of each form: formulas that differ in their numbers alone are one.
+
+    >>> from lossforge.search.symbolic.proposers import Trained
+    >>> one, other = ("mul", "p", 2.0), ("mul", "p", 2.1)
+    >>> [t.text for t in distinct([Trained(one, 0.9), Trained(other, 0.8)])]
+    ['p*2.0']
+    """
+
+    def form(tree: Tree) -> Tree:
+        if isinstance(tree, tuple):
+            return (tree[0], *map(form, tree[1:]))
+        return tree if isinstance(tree, str) else "number"
+
+    return list({form(one.tree): one for one in reversed(found)}.values())[::-1]
 
 
 def _report(name: str, proxy: Any, found: Mapping[str, Any]) -> str:
     from lossforge.expression import latex
     from lossforge.loss_card import card
     from lossforge.losses.formula import Formula
+    from lossforge.losses.formula_source import keras_source
 
     best = found["evolution"].best
     lines = [
@@ -98,6 +122,14 @@ def _report(name: str, proxy: Any, found: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| {n} | {r} | {x} | {s:.2f} |" for n, r, x, s in found["evolution"].filters]
-    measured = card(Formula(best.text, task=proxy.domain.kind, from_logits=proxy.logits))
+    winner = Formula(best.text, task=proxy.domain.kind, from_logits=_reads_logits(proxy))
+    measured = card(winner)
     lines += ["", "## The winner", "", f"$${latex(best.tree)}$$", "", "```", measured.text(), "```"]
+    lines += ["", "The same without lossforge:", "", "```python", keras_source(winner), "```"]
     return "\n".join(lines) + "\n"
+
+
+def _reads_logits(proxy: Any) -> bool:
+    from lossforge.search.symbolic.slopes import CLASSES
+
+    return proxy.logits and proxy.domain.kind in CLASSES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -101,7 +102,8 @@ class Found:
 
 def score_of(domain: Domain, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Balanced accuracy; for labels of their own, the mean over both answers of each; Recall@1;
-    the share of boxes with an overlap above 0.5, averaged with the mean overlap.
+    the share of boxes with an overlap above 0.5, averaged with the mean overlap; of images, whose
+    targets are what the network should add, the share of the squared error that it takes away.
     """
     broken = ~np.isfinite(outputs).all(axis=(1, 2))
     outputs = np.nan_to_num(outputs)
@@ -110,6 +112,9 @@ def score_of(domain: Domain, outputs: np.ndarray, targets: np.ndarray) -> np.nda
         scores = 0.5 * ((overlap > 0.5).mean(axis=-1) + overlap.mean(axis=-1))
     elif domain.kind == "embedding":
         scores = nearest_is_alike(outputs, targets)
+    elif domain.kind == "image":
+        errors = ((outputs - targets) ** 2).mean(axis=(1, 2)) / np.mean(targets**2)
+        scores = np.maximum(1.0 - errors, -1.0)
     elif domain.is_exclusive:
         right = outputs.argmax(-1) == targets.argmax(-1)
         scores = np.mean([right[:, c].mean(axis=-1) for c in _by_class(targets)], axis=0)
@@ -141,7 +146,7 @@ def search_formulas(
         method: "evolution"; "random", the same without evolution; "named", the named losses with
             their numbers tuned by chance.
         trainings: formulas trained in the first rung, the same for every method.
-        minutes: no new wave starts after so many.
+        minutes: in all; no new wave starts after two thirds of it, no seed of the halving after it.
         seed: of every draw.
         propose: a proposer of your own, asked after the first third in place of evolution.
         tell: called after each wave with (formulas trained, the best so far).
@@ -160,7 +165,7 @@ def search_formulas(
     elif method == "evolution":
         queue = list(proxy.named.values())
     while len(history) < trainings:
-        if minutes is not None and history and time.monotonic() - start > 60 * minutes:
+        if minutes is not None and history and time.monotonic() - start > 40 * minutes:
             break
         evolves = method == "evolution" and len(history) >= trainings // 3
         filters.alike = 0.9999 if evolves else filters.alike
@@ -180,7 +185,8 @@ def search_formulas(
         scores = proxy.scores(wave, short)
         history += [Trained(t, float(s)) for t, s in zip(wave, scores, strict=True)]
         tell(len(history), max(history, key=lambda t: t.score))
-    finalists, more = _halved(proxy, rng, history)
+    until = math.inf if minutes is None else start + 60 * minutes
+    finalists, more = _halved(proxy, rng, history, until)
     return Found(
         method=method,
         best=finalists[0],
@@ -205,18 +211,23 @@ def _diverse(candidates: list[Candidate], count: int) -> list[Candidate]:
     return [candidates[i] for i in chosen]
 
 
-def _halved(proxy: Proxy, rng: random.Random, history: list[Trained]) -> tuple[list[Trained], int]:
-    """The best of the first rung, with their numbers moved, over more and more seeds."""
+def _halved(
+    proxy: Proxy, rng: random.Random, history: list[Trained], until: float
+) -> tuple[list[Trained], int]:
+    """The best of the first rung, with their numbers moved, over more and more seeds.
+
+    One seed of all is always trained; from `until` on no further one.
+    """
     ranked = sorted(history, key=lambda t: (-t.score, t.size))
     trees = list(dict.fromkeys(t.tree for t in ranked[: FINALISTS[0][0] * 2]))
     trees += [m for t in ranked[:8] for m in moved_numbers(rng, t.tree, 4)]
     trees = list(dict.fromkeys(trees))
     spent, totals, seeds = 0, np.zeros(len(trees)), 0
     for keep, wanted in (*FINALISTS, (FINALISTS[-1][0], FINALISTS[-1][1] * 2)):
-        for seed in range(seeds, wanted):
-            totals += proxy.scores(trees, dataclasses.replace(proxy.training, seed=1 + seed))
+        while seeds < wanted and (not seeds or time.monotonic() < until):
+            seeds += 1
+            totals += proxy.scores(trees, dataclasses.replace(proxy.training, seed=seeds))
             spent += len(trees)
-        seeds = wanted
         order = np.argsort(-totals, kind="stable")[:keep]
         trees, totals = [trees[i] for i in order], totals[order]
     return [Trained(t, float(s / seeds)) for t, s in zip(trees, totals, strict=True)], spent

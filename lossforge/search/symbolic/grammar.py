@@ -82,6 +82,8 @@ def grammar_of(kind: str, prior: bool = False, logits: bool = True) -> Grammar:
     """The grammar of a Kind; logits are only read where they are the log-odds."""
     if kind == "boxes":
         return Grammar(("iou", "ioe", "uoe"), (("iou", "ioe"),))
+    if kind == "image":
+        return Grammar(("r",), (("r",),))
     if kind == "embedding":
         return Grammar(("y", "d"), (("y",), ("d",)))
     exclusive = kind in ("multiclass", "class_mask")

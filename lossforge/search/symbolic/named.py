@@ -87,13 +87,26 @@ _EMBEDDING: dict[str, Named] = {
     ),
     "Linear": ("y*d + (1 - y)*max(m - d, 0)", {"m": Float(0.2, 1.8)}, {"m": 1.0}),
 }
-READS = {"boxes": ("iou", "ioe", "uoe"), "embedding": ("y", "d")}
+_IMAGE: dict[str, Named] = {
+    "MeanAbsoluteError": ("abs(r)", {}, {}),
+    "SquaredError": ("square(r)", {}, {}),
+    "Charbonnier": ("sqrt(square(r) + e)", {"e": Float(1e-8, 1e-2, log=True)}, {"e": 1e-6}),
+    "LogCosh": ("softplus(2*r/s) - r/s", {"s": Float(1e-3, 0.5, log=True)}, {"s": 0.02}),
+    "Cauchy": ("log(1 + square(r/s))", {"s": Float(1e-3, 0.5, log=True)}, {"s": 0.05}),
+    "GemanMcClure": (
+        "square(r)/(square(r) + square(s))",
+        {"s": Float(1e-2, 0.5, log=True)},
+        {"s": 0.1},
+    ),
+    "Power": ("abs(r)**a", {"a": Float(0.8, 3.0)}, {"a": 1.5}),
+}
+READS = {"image": ("r",), "boxes": ("iou", "ioe", "uoe"), "embedding": ("y", "d")}
 
 
 def named_of(kind: str, prior: bool = False) -> Mapping[str, Named]:
     if kind in ("multiclass", "class_mask"):
         return _WITH_PRIOR if prior else _MULTICLASS
-    return {"boxes": _BOXES, "embedding": _EMBEDDING}.get(kind, _BITS)
+    return {"boxes": _BOXES, "embedding": _EMBEDDING, "image": _IMAGE}.get(kind, _BITS)
 
 
 def named_trees(kind: str, classes: int = 10, prior: bool = False) -> dict[str, Tree]:

@@ -56,6 +56,8 @@ def _of_curves(domain: Domain, curves: Curves | _Computed) -> Slopes:
     way = _sigmoid
     if domain.kind == "embedding":
         way = _embeddings
+    elif domain.kind == "image":
+        way = _residuals
     elif domain.is_exclusive:
         way = _softmax
     return lambda outputs, targets: way(curves, outputs, targets)
@@ -87,6 +89,13 @@ def _softmax(curves: Curves | _Computed, outputs: np.ndarray, targets: np.ndarra
 def _sigmoid(curves: Curves | _Computed, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """mean_c f(y_c, p_c)."""
     return curves.at(outputs, targets) / np.float32(outputs.shape[1] * outputs.shape[2])
+
+
+def _residuals(curves: Curves | _Computed, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """mean_c f(y_c - p_c)."""
+    residual = targets - outputs
+    slope = curves.at(residual, np.zeros(targets.shape, int))
+    return -slope / np.float32(outputs.shape[1] * outputs.shape[2])
 
 
 def _embeddings(curves: Curves | _Computed, outputs: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ class Training:
         batch: examples in a batch.
         learning_rate: of Adam, which makes the scale of a loss irrelevant.
         seed: of the first weights and of the order of examples.
+        whole_batches: whether examples lie in batches that stay together, in an order that
+            changes: for losses that compare the examples of a batch.
     """
 
     units: int = 32
@@ -39,6 +41,7 @@ class Training:
     batch: int = 32
     learning_rate: float = 0.01
     seed: int = 0
+    whole_batches: bool = False
 
     def first_weights(self, inputs: int, outputs: int) -> list[np.ndarray]:
         """Kernel and bias of both layers, as Keras draws them (Glorot's uniform)."""
@@ -55,8 +58,11 @@ class Training:
         rng = np.random.default_rng([2, self.seed])
         size = min(self.batch, examples)
         a_pass = examples // size
+        in_batches = np.arange(a_pass * size).reshape(a_pass, size)
         passes = [
-            rng.permutation(examples)[: a_pass * size].reshape(a_pass, size)
+            rng.permutation(in_batches)
+            if self.whole_batches
+            else rng.permutation(examples)[: a_pass * size].reshape(a_pass, size)
             for _ in range(-(-self.steps // a_pass))
         ]
         return np.concatenate(passes)[: self.steps]
@@ -79,7 +85,7 @@ def train_population(
         domain: what they read.
         x: inputs (examples, inputs), float32.
         y: targets: one-hot or bits (examples, outputs), class ids (examples,) for embeddings,
-            corners (examples, 4) for boxes.
+            corners (examples, 4) for boxes, numbers (examples, outputs) for images.
         seen: inputs of which the trained networks' outputs are wanted.
         training: network and optimizer.
         threads: by default one a processor core.

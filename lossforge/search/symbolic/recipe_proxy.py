@@ -1,59 +1,148 @@
-"""A proxy made from a recipe's own data, and a space of the formulas that it found."""
+"""A small copy of a recipe's problem, made from its own data, and a space of what it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lossforge.errors import RecipeError
+from lossforge.expression import Tree
 from lossforge.recipe import Recipe, Slot
+from lossforge.search.symbolic import dual
+from lossforge.search.symbolic.examples import (
+    Examples,
+    array_of,
+    as_principal_components,
+    batches_of,
+    box_windows,
+    classified,
+    masked_patches,
+    restored_patches,
+)
 from lossforge.search.symbolic.formula_search import Proxy
 from lossforge.search.symbolic.population import Training
 from lossforge.search.symbolic.proposers import Trained
-from lossforge.search.symbolic.slopes import Domain
+from lossforge.search.symbolic.slopes import CLASSES, Domain
 
-READ = ("multiclass", "binary", "multilabel")
-MOST_INPUTS = 4096
-MOST_EXAMPLES = 4000
+PLAIN = ("multiclass", "binary", "multilabel")
+REFERENCES = {"boxes": "2 - iou - uoe", "image": "abs(r)"}
+"""GIoU and the absolute error: beside losses of other slots, formulas pull as hard as these."""
 
 
 def proxy_of(recipe: Recipe, seed: int = 0) -> tuple[Proxy, Slot]:
-    """(proxy, slot) of a recipe: its inputs, flattened, and a network with one hidden layer.
+    """(proxy, slot) of a recipe: its data made small, and a network with one hidden layer.
+
+        classes     the inputs, flattened, at most 4,096 numbers
+        boxes       windows around the objects of the images; the box in the window is refined
+        embedding   the batches of the recipe, in 64 principal components
+        image       pixels and what surrounds them; what to add to the enlarged input is learned
+        masks       the same, for the class of the pixel
 
     Raises:
-        RecipeError: for a recipe without a slot of classes, or with inputs too large to flatten.
+        RecipeError: for a recipe whose slots and data are none of these.
     """
     data = recipe.data(seed)
-    slots = recipe.task(data).slots
-    slot = next((s for s in slots.values() if set(s.kinds) & set(READ)), None)
-    if slot is None:
+    task = recipe.task(data)
+    slots: dict[str, Slot] = dict(task.slots)
+    first = next(iter(batches_of(recipe, data.train)))
+    way = _way(slots, first)
+    if way is None:
         kinds = sorted({k for s in slots.values() for k in s.kinds})
         raise RecipeError(
-            f"--formulas searches losses of the kinds {', '.join(READ)} on a small copy of the "
-            f"problem; the slots of '{recipe.name}' read {', '.join(kinds)}."
+            f"--formulas searches on a small copy of the problem, and '{recipe.name}' has none: "
+            "it is made of labelled inputs (classes, embeddings), images with boxes, pairs of "
+            f"images, or images with masks; the slots here read {', '.join(kinds)}."
         )
-    kind = slot.bind.get("task") or next(k for k in READ if k in slot.kinds)
-    train, seen = (_arrays(recipe, d) for d in (data.train, data.validation))
-    classes = int(max(train[1].max(), seen[1].max())) + 1 if train[1].ndim == 1 else 0
-    y, y_seen = (_targets(labels, kind, classes) for _, labels in (train, seen))
-    batch = int(min(64, len(y)))
-    steps = int(np.clip(recipe.epochs * len(y) // batch, 200, 800))
-    centre, spread = train[0].mean(), train[0].std() + 1e-6
-    x, x_seen = ((inputs - centre) / spread for inputs in (train[0], seen[0]))
+    slot, kind, build = way
+    train, seen = (build(recipe, task, split, seed) for split in (data.train, data.validation))
+    return _PROXIES.get(kind, _of_examples)(recipe, slot, kind, train, seen, seed), slot
+
+
+Build = Callable[[Recipe, Any, Any, int], Examples]
+
+
+def _way(slots: dict[str, Slot], batch: tuple) -> tuple[Slot, str, Build] | None:
+    """The slot to search, the kind of its formulas, and how its data is made small."""
+
+    def slot_of(*kinds: str) -> Slot | None:
+        return next((s for s in slots.values() if set(s.kinds) & set(kinds)), None)
+
+    inputs, target = batch[:2]
+    if isinstance(target, dict):
+        slot = slot_of("boxes")
+        return (slot, "boxes", box_windows) if slot and "boxes" in target else None
+    if not isinstance(inputs, np.ndarray) or not isinstance(target, np.ndarray):
+        return None
+    if inputs.ndim == 4 and target.ndim >= 3:
+        if slot := slot_of("image"):
+            return (slot, "image", restored_patches) if target.ndim == 4 else None
+        if slot := slot_of("mask", "class_mask"):
+            kind = "class_mask" if "class_mask" in slot.kinds else "mask"
+            return slot, slot.bind.get("task", kind), masked_patches
+        return None
+    if slot := slot_of(*PLAIN):
+        kind = slot.bind.get("task") or next(k for k in PLAIN if k in slot.kinds)
+        return slot, kind, classified
+    if (slot := slot_of("embedding")) and target.size == len(target):
+        return slot, "embedding", classified
+    return None
+
+
+def _of_examples(
+    recipe: Recipe, slot: Slot, kind: str, train: Examples, seen: Examples, seed: int
+) -> Proxy:
+    batch = int(min(64, len(train.x)))
+    steps = int(np.clip(recipe.epochs * len(train.x) // batch, 200, 800))
+    centre, spread = train.x.mean(), train.x.std() + 1e-6
+    x, x_seen = ((part.x - centre) / spread for part in (train, seen))
+    y, y_seen = train.y, seen.y
+    if kind in CLASSES:
+        classes = int(max(y.max(), y_seen.max())) + 1 if y.size == len(y) else 0
+        y, y_seen = (_targets(labels, kind, classes) for labels in (y, y_seen))
+    rate = 0.002 if kind == "image" else 0.01
+    training = Training(steps=steps, batch=batch, seed=seed, learning_rate=rate)
     logits = bool(slot.bind.get("from_logits"))
-    training = Training(steps=steps, batch=batch, seed=seed)
-    return Proxy(Domain(kind), x, y, x_seen, y_seen, training, logits), slot
+    return Proxy(Domain(kind), x, y, x_seen, y_seen, training, logits)
 
 
-def space_text(slot: Slot, kind: str, found: Sequence[Trained], others: Sequence[str]) -> str:
-    """A space file, for `--space`: the formulas beside the recipe's candidates."""
+def _of_batches(
+    recipe: Recipe, slot: Slot, kind: str, train: Examples, seen: Examples, seed: int
+) -> Proxy:
+    x, x_seen = as_principal_components(train.x, seen.x)
+    steps = int(np.clip(recipe.epochs * len(x) // train.batch, 200, 400))
+    training = Training(steps=steps, batch=train.batch, seed=seed, whole_batches=True)
+    ids, ids_seen = (part.y.reshape(-1) for part in (train, seen))
+    return Proxy(Domain(kind), x, ids, x_seen[:MOST_COMPARED], ids_seen[:MOST_COMPARED], training)
+
+
+MOST_COMPARED = 500
+_PROXIES = {"embedding": _of_batches}
+
+
+def _targets(labels: np.ndarray, kind: str, classes: int) -> np.ndarray:
+    if kind in ("multiclass", "class_mask") and labels.size == len(labels):
+        return np.eye(max(classes, 2), dtype=np.float32)[labels.reshape(-1).astype(int)]
+    return array_of(labels).astype(np.float32)
+
+
+def space_text(
+    slot: Slot, kind: str, found: Sequence[Trained], others: Sequence[str], alone: bool = True
+) -> str:
+    """A space file, for `--space`: the formulas beside the recipe's candidates.
+
+    alone: whether the recipe has no other slot; if it has, each formula gets a weight with which it
+    pulls as hard as a usual loss does.
+    """
     options = {}
     if "from_logits" in slot.bind:
         options["from_logits"] = slot.bind["from_logits"]
     arguments = "".join(f", {n}={v!r}" for n, v in options.items())
-    losses = [f"Formula({one.text!r}, task={kind!r}{arguments})" for one in found]
+    losses = [
+        f"{'' if alone else _weight(one.tree, kind)}Formula({one.text!r}, task={kind!r}{arguments})"
+        for one in found
+    ]
     lines = "".join(f"    {loss!r},\n" for loss in [*others, *losses])
     return (
         '"""Formulas that `lossforge search --formulas` found, beside the recipe\'s losses."""\n'
@@ -63,27 +152,22 @@ def space_text(slot: Slot, kind: str, found: Sequence[Trained], others: Sequence
     )
 
 
-def _arrays(recipe: Recipe, dataset: Any) -> tuple[np.ndarray, np.ndarray]:
-    inputs, labels, count = [], [], 0
-    for batch in dataset.as_numpy_iterator():
-        x, y = batch[:2]
-        if not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
-            raise RecipeError(f"--formulas needs arrays of inputs and labels in '{recipe.name}'.")
-        x = x.reshape(len(x), -1)
-        if x.shape[1] > MOST_INPUTS:
-            raise RecipeError(
-                f"--formulas flattens inputs of at most {MOST_INPUTS} numbers; those of "
-                f"'{recipe.name}' have {x.shape[1]}."
-            )
-        inputs.append(x.astype(np.float32))
-        labels.append(y)
-        count += len(x)
-        if count >= MOST_EXAMPLES:
-            break
-    return np.concatenate(inputs), np.concatenate(labels)
+def _weight(tree: Tree, kind: str) -> str:
+    """ "0.5*" for a formula that pulls twice as hard as the reference of its kind."""
+    from lossforge.expression import read
+
+    if kind not in REFERENCES:
+        return ""
+    domain = Domain(kind)
+    reference = read(REFERENCES[kind], {}, tuple(domain.grid))
+    with np.errstate(all="ignore"):
+        usual, ours = (
+            np.sqrt(np.mean(np.square(np.broadcast_to(dual.evaluate(t, domain.grid)[1], shape))))
+            for t, shape in ((reference, _shape(domain)), (tree, _shape(domain)))
+        )
+    return f"{usual / ours:.3g}*" if np.isfinite(usual / ours) else ""
 
 
-def _targets(labels: np.ndarray, kind: str, classes: int) -> np.ndarray:
-    if kind == "multiclass" and (labels.ndim == 1 or labels.shape[-1] == 1):
-        return np.eye(max(classes, 2), dtype=np.float32)[labels.reshape(-1).astype(int)]
-    return labels.reshape(len(labels), -1).astype(np.float32)
+def _shape(domain: Domain) -> tuple[int, ...]:
+    some = next(iter(domain.grid.values())).pair[0]
+    return (2, *np.shape(some)) if domain.kind == "boxes" else np.shape(some)

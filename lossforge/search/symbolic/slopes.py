@@ -3,8 +3,8 @@
 A formula of one class at a time depends on one number, the log-odds of the probability, once the
 label is 0 or 1. Its slope is two curves, however many operators it has. So all candidates of a
 population, whatever their form, train in one and the same code that looks curves up; nothing is
-compiled for a formula. Embedding losses are two curves over the distance, and box losses one
-surface over two ratios of areas.
+compiled for a formula. Embedding losses are two curves over the distance, losses of images one over
+the residual, and box losses a surface over two ratios of areas.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lossforge.search.symbolic import dual
 from lossforge.search.symbolic.curves import PLACES, curves_of
 
 CLASSES = ("multiclass", "binary", "multilabel", "class_mask", "mask")
-KINDS = (*CLASSES, "embedding", "boxes")
+KINDS = (*CLASSES, "embedding", "boxes", "image")
 EXCLUSIVE = ("multiclass", "class_mask")
 LIMIT = 20.0
 """Log-odds beyond are as if at it: p = 2e-9."""
@@ -31,7 +31,8 @@ class Domain:
     """Where a formula of a Kind is evaluated.
 
     Args:
-        kind: "multiclass", "binary", "multilabel", "class_mask", "mask", "embedding" or "boxes".
+        kind: "multiclass", "binary", "multilabel", "class_mask", "mask", "embedding", "boxes" or
+            "image".
         prior: shares of the classes, for formulas that read them.
         resolution: cells of a curve, or points of a surface along each axis; None: 1024 and 65.
         breaks: whether jumps inside a cell of a curve are found.
@@ -50,7 +51,7 @@ class Domain:
     def range(self) -> tuple[float, float]:
         if self.kind in CLASSES:
             return -LIMIT, LIMIT
-        return (0.0, 2.0) if self.kind == "embedding" else (0.0, 1.0)
+        return (-1.0, 1.0) if self.kind == "image" else (0.0, 2.0)
 
     @property
     def points(self) -> int:
@@ -59,7 +60,9 @@ class Domain:
 
     @property
     def rows(self) -> int:
-        """Curves of a formula: one a label, or one a label of each class."""
+        """Curves of a formula: one a label, or one a label of each class; of images one."""
+        if self.kind == "image":
+            return 1
         return 2 * len(self.prior or (0,))
 
     @cached_property
@@ -80,7 +83,9 @@ class Domain:
     def variables_at(
         self, at: np.ndarray, y: np.ndarray, shares: np.ndarray | None = None
     ) -> dict[str, dual.Dual]:
-        """Variables at log-odds (or distances) `at`, for labels `y` and priors `shares`."""
+        """Variables at log-odds, distances or residuals, for labels `y` and priors `shares`."""
+        if self.kind == "image":
+            return {"r": dual.given(at, 1.0)}
         if self.kind == "embedding":
             return {"y": dual.given(y), "d": dual.given(at, 1.0)}
         log_p, log_q = -np.logaddexp(0.0, -at), -np.logaddexp(0.0, at)

@@ -120,7 +120,8 @@ def by_fit(formula, training, x, ids, seen):
 def gaps_to_fit(trees, steps, dtype="float32"):
     """For each formula, how far the accuracies of a population and of `fit` lie apart."""
     x, ids = digits()
-    x, training, before = x.astype(dtype), Training(steps=steps), keras.config.floatx()
+    x, training = x.astype(dtype), Training(steps=steps)
+    before = keras.config.floatx(), keras.config.dtype_policy()
     y = np.eye(10, dtype=dtype)[ids[:1200]]
     exact = dtype == "float64"
     found = train_population(trees, Domain("multiclass"), x[:1200], y, [x], training, exact=exact)[
@@ -128,13 +129,15 @@ def gaps_to_fit(trees, steps, dtype="float32"):
     ]
     gaps = []
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
         for tree, ours in zip(trees, found, strict=True):
             fitted = by_fit(text(tree), training, x[:1200], ids[:1200], x)
             right = [(outputs.argmax(-1) == ids).mean() for outputs in (ours, fitted)]
             gaps.append(abs(right[0] - right[1]))
     finally:
-        keras.config.set_floatx(before)
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
     return np.array(gaps)
 
 
