@@ -129,8 +129,10 @@ def command(
         raise UsageError("--finals chooses by one score; leave it out with several.")
     if finals is None:
         finals = FINALS if trials >= GATE_FROM and not several else 0
-    if formulas and (space != "auto" or dry_run):
-        raise UsageError("--formulas makes a space of its own: leave --space and --dry-run out.")
+    if formulas and (space not in ("auto", "all", "named") or dry_run):
+        raise UsageError(
+            "--formulas adds candidates to --space auto, all or named, and has no --dry-run."
+        )
 
     from lossforge.recipe import check_score, find_recipe
     from lossforge.search.plan import Plan, fingerprint, objectives, read_guard
@@ -144,7 +146,7 @@ def command(
     given = options.read_settings(settings)
     same = fingerprint(
         path, settings=given, seed=seed, epochs=epochs, precision=precision,
-        space="formulas" if formulas else space,
+        space=f"{space} and formulas" if formulas else space,
         score=score, guards=guards, sampler=sampler,
     )  # fmt: skip
     directory = str(directory or Path("studies") / f"{path.stem}-{same}")
@@ -185,14 +187,14 @@ def command(
 
 
 def _with_formulas(plan, as_json):
-    """The plan, with a space of formulas that half of its time has found."""
+    """The plan, with formulas that half of its time has found as further candidates."""
     import dataclasses
 
     from lossforge.search.symbolic.find_formulas import find_formulas
 
     half = plan.minutes / 2 if plan.minutes else 3.0
     click.echo(f"formulas: searching for about {half:.1f} min ...", err=True)
-    space, lines = find_formulas(plan.recipe, plan.settings, plan.seed, half, plan.directory)
+    further, lines = find_formulas(plan.recipe, plan.settings, plan.seed, half, plan.directory)
     for line in lines:
         click.echo(line, err=as_json)
-    return dataclasses.replace(plan, space=space, minutes=plan.minutes and half)
+    return dataclasses.replace(plan, further=further, minutes=plan.minutes and half)

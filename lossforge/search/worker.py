@@ -89,12 +89,14 @@ class _Trainer:
         }
 
     def _named(self, slots: Any) -> list[dict[str, Any]]:
-        """Parameters of a few named losses as they are: trials begin with what is known."""
+        """Parameters of a few losses as they are: trials begin with what is known, and with the
+        best of what another search found."""
         from lossforge.search.derived_space import candidates, named_loss
         from lossforge.search.headroom import chosen_names
 
         names = candidates(slots, self.recipe.candidates)
         chosen = chosen_names(self.recipe.losses, names, 2)
+        chosen += [(slot, text) for slot, texts in self.plan.further.items() for text in texts[:2]]
         found = [
             self.space.parameters_of(self.baseline | {slot: named_loss(name, slots[slot])})
             for slot, name in chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from lossforge.search.report import FORMULAS as REPORT
 if TYPE_CHECKING:
     from lossforge.search.symbolic.proposers import Trained
 
-SPACE = "formulas_space.py"
+CANDIDATES = "formulas.json"
 METHODS = ("evolution", "random", "named")
 KEPT = 6
 TRAININGS = 600
@@ -23,19 +24,19 @@ TRAININGS = 600
 
 def find_formulas(
     recipe: str, settings: Mapping[str, Any], seed: int, minutes: float, directory: str
-) -> tuple[str, list[str]]:
+) -> tuple[dict[str, list[str]], list[str]]:
     """Searches formulas on a small copy of the recipe's problem, in a process of its own.
 
     Returns:
-        The path of the space file that holds the best ones, and lines to print. A space file that
-        is there already is taken as it is.
+        The best ones as candidates of a slot, best first, and lines to print. What was found in
+        this directory before is taken as it is.
 
     Raises:
         RecipeError: for a recipe that has no such copy.
     """
-    path = Path(directory) / SPACE
+    path = Path(directory) / CANDIDATES
     if path.is_file():
-        return str(path), [f"formulas: {path}, found before"]
+        return json.loads(path.read_text(encoding="utf-8")), [f"formulas: {path}, found before"]
     context = multiprocessing.get_context("spawn")  # TensorFlow stays out of this process
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         arguments = (recipe, dict(settings), seed, minutes, directory)
@@ -44,10 +45,10 @@ def find_formulas(
 
 def _find(
     recipe_path: str, settings: dict[str, Any], seed: int, minutes: float, directory: str
-) -> tuple[str, list[str]]:
+) -> tuple[dict[str, list[str]], list[str]]:
     from lossforge.recipe import load_recipe
     from lossforge.search.symbolic.formula_search import search_formulas
-    from lossforge.search.symbolic.recipe_proxy import proxy_of, space_text
+    from lossforge.search.symbolic.recipe_proxy import loss_text, proxy_of
 
     recipe = load_recipe(recipe_path, settings)
     proxy, slot = proxy_of(recipe, seed)
@@ -56,21 +57,19 @@ def _find(
         for method in METHODS
     }
     formulas = distinct(found["evolution"].finalists)[:KEPT]
-    front = found["evolution"].front
-    chosen = distinct([*formulas, *front, found["random"].best])
-    named = recipe.candidates.get(slot.name, ())
-    others = dict.fromkeys([recipe.losses[slot.name], *(f"{name}()" for name in named)])
+    chosen = distinct([*formulas, *found["evolution"].front, found["random"].best])
+    alone = len(recipe.losses) == 1
+    further = {slot.name: [loss_text(slot, proxy.domain.kind, t.tree, alone) for t in chosen]}
     lines = [
-        f"formulas, on a network of one hidden layer ({m.seconds:.0f} s, {m.trained} networks): "
-        f"{name} {m.best.score:.4f}  {m.best.text}"
+        f"formulas for slot '{slot.name}', on a network of one hidden layer ({m.seconds:.0f} s, "
+        f"{m.trained} networks): {name} {m.best.score:.4f}  {m.best.text}"
         for name, m in found.items()
     ]
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    write_atomically(Path(directory) / REPORT, _report(recipe.name, proxy, found))
-    path = Path(directory) / SPACE
-    alone = len(recipe.losses) == 1
-    write_atomically(path, space_text(slot, proxy.domain.kind, chosen, list(others), alone))
-    return str(path), [*lines, f"formulas: {path}, {Path(directory) / REPORT}"]
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / REPORT, _report(recipe.name, proxy, found))
+    write_atomically(folder / CANDIDATES, json.dumps(further, indent=1) + "\n")
+    return further, [*lines, f"formulas: {folder / REPORT}"]
 
 
 def distinct(found: Sequence[Trained]) -> list[Trained]:

@@ -80,6 +80,7 @@ class Found:
         trained: trainings of any rung, in networks.
         filters: (filter, reached, rejected, seconds).
         seconds: in all.
+        refused: why formulas of a proposer of your own could not be read.
     """
 
     method: str
@@ -89,6 +90,7 @@ class Found:
     trained: int
     filters: list[tuple[str, int, int, float]]
     seconds: float
+    refused: Sequence[str] = ()
 
     @property
     def front(self) -> list[Trained]:
@@ -148,7 +150,8 @@ def search_formulas(
         trainings: formulas trained in the first rung, the same for every method.
         minutes: in all; no new wave starts after two thirds of it, no seed of the halving after it.
         seed: of every draw.
-        propose: a proposer of your own, asked after the first third in place of evolution.
+        propose: a proposer of your own, asked after the first third in place of evolution; when
+            nothing of what it gives passes the filters twenty times, the search ends.
         tell: called after each wave with (formulas trained, the best so far).
     """
     start = time.monotonic()
@@ -159,6 +162,7 @@ def search_formulas(
     chance = by_chance(proxy.grammar, rng)
     evolution = propose or by_evolution(proxy.grammar, rng)
     queue: list[Tree] = []
+    refused: list[str] = []
     if method == "named":
         prior = proxy.domain.prior is not None
         queue = tuned_trees(proxy.domain.kind, rng, trainings, proxy.y.shape[-1], prior)
@@ -171,8 +175,10 @@ def search_formulas(
         filters.alike = 0.9999 if evolves else filters.alike
         fruitless = 0
         while len(queue) < WAVE and method != "named" and fruitless < 20:
-            proposed = (evolution if evolves else chance)(history)
-            trees, _ = as_trees(proposed, proxy.grammar.variables)
+            trees = (evolution if evolves else chance)(history)
+            if evolves and propose:  # not ours: text is read, and trees are checked
+                trees, no = as_trees(trees, proxy.grammar.variables)
+                refused += no
             admitted = filters.passed(rng, trees)
             fruitless = 0 if admitted else fruitless + 1
             queue += [c.tree for c in (admitted if evolves else _diverse(admitted, WAVE))]
@@ -195,6 +201,7 @@ def search_formulas(
         trained=len(history) + more,
         filters=filters.table(),
         seconds=time.monotonic() - start,
+        refused=refused,
     )
 
 

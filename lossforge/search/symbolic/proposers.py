@@ -8,6 +8,8 @@ user's own code: the library calls no network.
     def propose(history):
         best = max(history, key=lambda trained: trained.score)
         return [f"{best.text} + 0.1*square(y - p)"]
+
+    search_formulas(proxy_of(recipe)[0], propose=propose)
 """
 
 from __future__ import annotations
@@ -91,17 +93,26 @@ def moved_numbers(rng: random.Random, tree: Tree, count: int, spread: float = 0.
     return found
 
 
-def as_trees(proposed: Sequence[str | Tree], variables: tuple[str, ...]) -> tuple[list[Tree], int]:
-    """(trees, how many texts were refused); text is parsed against the white list."""
-    trees, refused = [], 0
+def as_trees(
+    proposed: Sequence[str | Tree], variables: tuple[str, ...]
+) -> tuple[list[Tree], list[str]]:
+    """(trees, why others were refused); text is parsed against the white list, and trees by their
+    text.
+
+    Raises:
+        ValueError: for anything but a list of formulas.
+    """
+    if isinstance(proposed, str) or not isinstance(proposed, Sequence):
+        raise ValueError(
+            f"propose must return a list of formulas, got {type(proposed).__name__}: "
+            f"{str(proposed)[:80]!r}."
+        )
+    trees, refused = [], []
     for one in proposed:
-        if isinstance(one, str) and one not in variables:
-            try:
-                trees.append(read(one, {}, variables))
-            except ValueError:
-                refused += 1
-        else:
-            trees.append(one)
+        try:
+            trees.append(read(one if isinstance(one, str) else text(one), {}, variables))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            refused.append(str(error)[:300])
     return trees, refused
 
 

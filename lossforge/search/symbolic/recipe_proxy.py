@@ -1,14 +1,14 @@
-"""A small copy of a recipe's problem, made from its own data, and a space of what it finds."""
+"""A small copy of a recipe's problem, made from its own data, and what it finds as losses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lossforge.errors import RecipeError
-from lossforge.expression import Tree
+from lossforge.expression import Tree, read, text
 from lossforge.recipe import Recipe, Slot
 from lossforge.search.symbolic import dual
 from lossforge.search.symbolic.examples import (
@@ -23,7 +23,6 @@ from lossforge.search.symbolic.examples import (
 )
 from lossforge.search.symbolic.formula_search import Proxy
 from lossforge.search.symbolic.population import Training
-from lossforge.search.symbolic.proposers import Trained
 from lossforge.search.symbolic.slopes import CLASSES, Domain
 
 PLAIN = ("multiclass", "binary", "multilabel")
@@ -127,35 +126,20 @@ def _targets(labels: np.ndarray, kind: str, classes: int) -> np.ndarray:
     return array_of(labels).astype(np.float32)
 
 
-def space_text(
-    slot: Slot, kind: str, found: Sequence[Trained], others: Sequence[str], alone: bool = True
-) -> str:
-    """A space file, for `--space`: the formulas beside the recipe's candidates.
+def loss_text(slot: Slot, kind: str, tree: Tree, alone: bool = True) -> str:
+    """A formula as a candidate of a slot.
 
-    alone: whether the recipe has no other slot; if it has, each formula gets a weight with which it
+    alone: whether the recipe has no other slot; if it has, the formula gets a weight with which it
     pulls as hard as a usual loss does.
     """
-    options = {}
-    if "from_logits" in slot.bind:
-        options["from_logits"] = slot.bind["from_logits"]
-    arguments = "".join(f", {n}={v!r}" for n, v in options.items())
-    losses = [
-        f"{'' if alone else _weight(one.tree, kind)}Formula({one.text!r}, task={kind!r}{arguments})"
-        for one in found
-    ]
-    lines = "".join(f"    {loss!r},\n" for loss in [*others, *losses])
-    return (
-        '"""Formulas that `lossforge search --formulas` found, beside the recipe\'s losses."""\n'
-        f"\nLOSSES = (\n{lines})\n\n\n"
-        f"def space(trial):\n    return {{{slot.name!r}: "
-        f"trial.suggest_categorical({slot.name!r}, LOSSES)}}\n"
-    )
+    logits = slot.bind.get("from_logits") if kind in CLASSES else None
+    option = "" if logits is None else f", from_logits={logits!r}"
+    weight = "" if alone else _weight(tree, kind)
+    return f"{weight}Formula({text(tree)!r}, task={kind!r}{option})"
 
 
 def _weight(tree: Tree, kind: str) -> str:
     """ "0.5*" for a formula that pulls twice as hard as the reference of its kind."""
-    from lossforge.expression import read
-
     if kind not in REFERENCES:
         return ""
     domain = Domain(kind)

@@ -1,21 +1,24 @@
 """A small copy of a recipe's problem, and the space of what was found on it."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from optuna.trial import FixedTrial
 from sklearn.datasets import load_breast_cancer, load_digits, load_sample_image
 
 from lossforge import Formula, spec
 from lossforge.errors import RecipeError
 from lossforge.recipe import Reading, Recipe, Slot, load_recipe
-from lossforge.search.space import SpaceFile
+from lossforge.search.derived_space import candidates
+from lossforge.search.space import read_space
 from lossforge.search.symbolic.formula_search import search_formulas
-from lossforge.search.symbolic.proposers import Trained
-from lossforge.search.symbolic.recipe_proxy import proxy_of, space_text
+from lossforge.search.symbolic.recipe_proxy import loss_text, proxy_of
 
 
 def test_the_copy_has_the_recipes_own_data():
@@ -124,8 +127,7 @@ def test_a_search_of_every_kind_is_no_worse_than_what_it_starts_from(kind):
     found = search_formulas(quick, trainings=96, seed=0)
     loss = Formula(found.best.text, task=kind, from_logits=proxy.logits)
     assert set(loss.kinds) & set(slot.kinds)
-    text = space_text(slot, kind, [found.best], [], alone=False)
-    assert "Formula(" in text and (kind not in ("boxes", "image") or "*Formula(" in text)
+    assert slot.fit(spec.parse(loss_text(slot, kind, found.best.tree)))
 
 
 @pytest.mark.slow
@@ -166,27 +168,35 @@ def test_data_that_is_no_dataset_is_refused():
 
 
 def test_formulas_beside_other_slots_pull_as_hard_as_a_usual_loss():
-    slot = Slot("box", ("boxes",))
-    found = [Trained(("mul", 4.0, ("sub", 2.0, ("add", "iou", "uoe"))), 0.9)]
-    assert "'0.25*Formula(" in space_text(slot, "boxes", found, [], alone=False)
+    tree = ("mul", 4.0, ("sub", 2.0, ("add", "iou", "uoe")))
+    found = loss_text(Slot("box", ("boxes",)), "boxes", tree, alone=False)
+    assert found.startswith("0.25*Formula(") and found.endswith(", task='boxes')")
 
 
-def test_the_space_holds_formulas_beside_the_recipes_losses(tmp_path):
+def test_found_formulas_are_candidates_beside_the_recipes_losses():
     recipe = load_recipe("recipes/digits.py")
     slots = recipe.task(recipe.data(0)).slots
-    found = [Trained(("abs", ("sub", "y", "p")), 0.9), Trained(("mul", "y", "p"), 0.1)]
-    path = Path(tmp_path) / "space.py"
-    path.write_text(space_text(slots["classes"], "multiclass", found, ["CrossEntropy()"]))
+    found = loss_text(slots["classes"], "multiclass", ("abs", ("sub", "y", "p")))
+    assert found == "Formula('abs(y - p)', task='multiclass', from_logits=True)"
+    space = read_space("auto", recipe, slots, {"classes": [found]})
+    parameters = space.parameters_of({"classes": spec.parse(found)})
+    names = parameters | {"classes.terms": 1, "classes.hard": False}
+    drawn = space.suggest(FixedTrial(names)).losses["classes"]
+    assert spec.text(drawn) == found and isinstance(drawn, Formula)
+    others = candidates(slots, recipe.candidates, {"classes": [found]})["classes"]
+    assert set(others) > set(recipe.candidates["classes"])
 
-    class Trial:
-        def suggest_categorical(self, name, options):
-            assert name == "classes"
-            return options[self.number]
 
-    trial = Trial()
-    losses = []
-    for trial.number in range(3):
-        losses.append(SpaceFile(path, slots).suggest(trial).losses["classes"])
-    assert spec.text(losses[0]) == "CrossEntropy()"
-    assert all(isinstance(loss, Formula) and loss.from_logits for loss in losses[1:])
-    assert losses[1].formula == "abs(y - p)"
+@pytest.mark.slow
+def test_a_search_with_formulas_tries_the_best_and_reports_their_front(tmp_path):
+    study = tmp_path / "study"
+    command = [sys.executable, "-m", "lossforge", "search", "recipes/digits.py", "--formulas"]
+    command += ["--set", "examples=100", "--set", "noise=0.4", "--minutes", "2", "--trials", "5"]
+    command += ["--epochs", "1", "--jobs", "1", "--no-gate", "--directory", str(study)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    best = json.loads((study / "formulas.json").read_text())["classes"]
+    report = (study / "report.md").read_text()
+    assert best[0] in report and best[1] in report
+    assert "### Size against score" in report and "class FoundLoss" in report
+    assert "evolution" in done.stdout and "random" in done.stdout and "named" in done.stdout
