@@ -255,7 +255,8 @@ class _Reader:
     def _number(self, node: ast.Constant) -> float:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             raise ValueError(f"Formula: {self._shown(node)} is not a number.")
-        return self._finite(lambda: float(node.value), node)
+        number = node.value
+        return self._finite(lambda: float(number), node)
 
     def _name(self, name: str) -> Tree:
         if name in self.constants:

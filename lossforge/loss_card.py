@@ -84,7 +84,7 @@ def card(loss: Loss, kind: str | None = None) -> LossCard:
         raise ValueError(f"{type(loss).__name__} reads {', '.join(kinds)}, not {kind}.")
     name = kind or kinds[0]
     text = spec.text(loss)
-    changes = {"dtype": "float64"}
+    changes: dict[str, Any] = {"dtype": "float64"}
     if "task" in argument_names(type(loss)):
         changes["task"] = name
     if "from_logits" in argument_names(type(loss)) and name in CLASSIFIERS:
@@ -308,7 +308,7 @@ def _others(loss: Loss, kind: Kind) -> tuple[dict, dict, str]:
 
 def _in_general(loss: Loss, kind: Kind, where: str) -> dict[str, Any]:
     reads_logits = getattr(loss, "from_logits", kind.activation is None)
-    facts = {}
+    facts: dict[str, Any] = {}
     if kind.activation is None or reads_logits:
         facts[f"convex in {where}"] = _convex(loss, kind)
     facts["not finite at"] = _not_finite(loss, kind)

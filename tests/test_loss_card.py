@@ -117,3 +117,11 @@ def test_command_refuses_a_kind_that_the_loss_does_not_read():
     assert "reads multiclass" in str(result.exception)
     with pytest.raises(ValueError, match="reads boxes, not binary"):
         card(Formula("1 - iou", task="boxes"), "binary")
+
+
+def test_command_prints_a_formula_as_python():
+    result = CliRunner().invoke(group, ["card", "Formula('abs(y - p)')", "--code"])
+    assert result.exit_code == 0 and "class FoundLoss(keras.losses.Loss)" in result.output
+    compile(result.output, "my_loss.py", "exec")
+    result = CliRunner().invoke(group, ["card", "Focal()", "--code"])
+    assert "--code writes a Formula as Python, got Focal" in str(result.exception)

@@ -55,7 +55,7 @@ class Loss(keras.losses.Loss):
     """The range of each hyper-parameter that is worth searching."""
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Constructor arguments that the conformance kit tests."""
-    batch_coupled: ClassVar[bool] = False
+    batch_coupled: bool = False
     """True where the value of an example depends on the others in the batch (`call_valid`)."""
     detached: ClassVar[bool] = False
     """True where the paper holds a part of the formula constant in the gradient."""

@@ -162,7 +162,7 @@ class Formula(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if task is not None and task not in TASKS:
             raise ValueError(f"Formula: task must be one of {', '.join(TASKS)}, got {task!r}.")
-        self.plain_task = READ_AS.get(task, task)
+        self.plain_task = task if task is None else READ_AS.get(task, task)
         if self.plain_task not in (None, *logp.TASKS) and from_logits:
             raise ValueError(f"Formula: {task} reads no logits, got from_logits=True.")
         self.formula = formula
@@ -221,7 +221,7 @@ class Formula(Loss):
         values = (None, None) if self.from_logits else (y_pred, 1.0 - y_pred)
         return {
             "y": safe.tensor(y),
-            "p": safe.probability(*values, *logs),
+            "p": safe.probability(values[0], values[1], logs[0], logs[1]),
             "x": safe.tensor(y_pred),
             **self._priors(y_pred),
         }
@@ -242,8 +242,8 @@ class Formula(Loss):
         i, u = geometry.intersection(y_true, y_pred), geometry.union(y_true, y_pred)
         e = geometry.area(geometry.hull(y_true, y_pred))
         shares = {"iou": (i, u), "ioe": (i, e), "uoe": (u, e)}
-        shares = {n: safe.tensor(geometry.divide(*pair)) for n, pair in shares.items()}
-        return evaluate(self.tree, shares).value + ops.zeros_like(i)
+        read = {n: safe.tensor(geometry.divide(*pair)) for n, pair in shares.items()}
+        return evaluate(self.tree, read).value + ops.zeros_like(i)
 
     def _pairs(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
         labels, counts = pairs.check_batch("Formula", y_true, y_pred, counts)

@@ -123,6 +123,8 @@ def _neg(a: Part) -> Part:
 
 
 def _add(a: Part, b: Part) -> Part:
+    if 0.0 in (a.number, b.number):
+        return a if b.number == 0.0 else b
     if b.opposite:
         return _sub(a, b.opposite)
     if a.opposite:
@@ -134,6 +136,8 @@ def _add(a: Part, b: Part) -> Part:
 def _sub(a: Part, b: Part) -> Part:
     if a.number == 1.0 and b.complement:
         return _probability(*b.complement, b.value, b.log or "")
+    if b.number == 0.0:
+        return a
     if b.opposite:
         return _add(a, b.opposite)
     return Part(f"({a.value} - {b.value})")

@@ -60,6 +60,7 @@ class Quantity:
 
     @cached_property
     def log(self) -> Any:
+        assert self._log is not None, "only what is positive has an exact logarithm"
         return self._log()
 
     @cached_property
@@ -98,6 +99,8 @@ def negative(a: Quantity) -> Quantity:
 
 
 def add(a: Quantity, b: Quantity) -> Quantity:
+    if 0.0 in (a.number, b.number):
+        return a if b.number == 0.0 else b
     if b.opposite is not None:
         return subtract(a, b.opposite)
     if a.opposite is not None:
@@ -111,6 +114,8 @@ def add(a: Quantity, b: Quantity) -> Quantity:
 def subtract(a: Quantity, b: Quantity) -> Quantity:
     if a.number == 1.0 and b.complement is not None:
         return b.complement()
+    if b.number == 0.0:
+        return a
     if b.opposite is not None:
         return add(a, b.opposite)
     return Quantity(lambda: a.value - b.value)

@@ -56,17 +56,18 @@ class Dual:
 
     @property
     def pair(self) -> Pair:
-        if self._pair is None:
-            self._pair = _exponential(self.log)
-        elif callable(self._pair):
-            self._pair = self._pair()
-        return self._pair
+        found = _exponential(self.log) if self._pair is None else self._pair
+        if callable(found):
+            found = found()
+        self._pair = found
+        return found
 
     @property
     def log(self) -> Pair:
-        if callable(self._log):
-            self._log = self._log()
-        return self._log
+        found = self._log() if callable(self._log) else self._log
+        assert found is not None, "only what is positive has an exact logarithm"
+        self._log = found
+        return found
 
     @property
     def logarithm_is_a_sum(self) -> bool:
@@ -155,6 +156,8 @@ def _neg(a: Dual) -> Dual:
 
 
 def _add(a: Dual, b: Dual) -> Dual:
+    if 0.0 in (a.number, b.number):
+        return a if b.number == 0.0 else b
     if b.opposite is not None:
         return _sub(a, b.opposite)
     if a.opposite is not None:
@@ -168,6 +171,8 @@ def _add(a: Dual, b: Dual) -> Dual:
 def _sub(a: Dual, b: Dual) -> Dual:
     if a.number == 1.0 and b.complement is not None:
         return b.complement()
+    if b.number == 0.0:
+        return a
     if b.opposite is not None:
         return _add(a, b.opposite)
     return Dual(lambda: _difference(a.pair, b.pair))
@@ -191,8 +196,9 @@ def _div(a: Dual, b: Dual) -> Dual:
         return _difference(a.logarithm, b.logarithm)
 
     if b.number is not None:
+        inverse_number = 1.0 / b.number
         both = a.positive and b.positive
-        return Dual(lambda: _scaled(a.pair, 1.0 / b.number), log if both else None)
+        return Dual(lambda: _scaled(a.pair, inverse_number), log if both else None)
     if a.positive and b.positive:
         return Dual(log=log)
     if b.positive:

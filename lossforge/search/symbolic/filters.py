@@ -104,16 +104,17 @@ class Filters:
             return rejected
 
         repaired = self.grammar.repaired(rng, tree)
-        if done("form", repaired is None):
+        if done("form", repaired is None) or repaired is None:
             return None
         slope = self._probes.slope(repaired)
-        if done("finite", slope is None):
+        if done("finite", slope is None) or slope is None:
             return None
         along = float(slope @ self._probes.reference)
         if done("direction", abs(along) < 0.05):
             return None
         if along < 0:
-            repaired, slope = simplified(("neg", repaired)), -slope
+            turned = simplified(("neg", repaired))
+            repaired, slope = repaired if turned is None else turned, -slope
         mark = np.round(slope * 1e3).astype(np.int16).tobytes()
         if done("seen before", mark in self._seen or self._is_alike(slope)):
             return None
@@ -241,10 +242,9 @@ def _task(domain: Domain, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
         return start, target, np.float32(0.02)
     outputs = len(domain.prior) if domain.prior else OUTPUTS
     start = rng.normal(0.0, 1.5, (ROWS, outputs)).astype(np.float32)
+    targets = rng.integers(0, 2, start.shape).astype(float)
     if domain.is_exclusive:
         targets = np.eye(outputs)[rng.integers(0, outputs, ROWS)]
-    else:
-        targets = rng.integers(0, 2, start.shape)
     return start, targets.astype(np.float32), np.float32(0.2)
 
 

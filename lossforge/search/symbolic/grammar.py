@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
+from random import Random
 
 from lossforge.expression import OPERATORS, Tree, size, text, variables_of
 from lossforge.search.symbolic import dual
@@ -27,23 +27,23 @@ class Grammar:
     variables: tuple[str, ...]
     required: tuple[tuple[str, ...], ...]
 
-    def random(self, rng: random.Random) -> Tree:
+    def random(self, rng: Random) -> Tree:
         """A tree of 3 to 15 parts, not simplified."""
         return self._grown(rng, rng.randint(3, LARGEST))
 
-    def repaired(self, rng: random.Random, tree: Tree) -> Tree | None:
+    def repaired(self, rng: Random, tree: Tree) -> Tree | None:
         """The simplest form, with what it must read put in; None if there is none that fits."""
-        tree = simplified(tree)
+        short = simplified(tree)
         for wanted in self.required:
-            if tree is not None and not variables_of(tree) & set(wanted):
-                leaf = rng.choice([p for p in places(tree) if not isinstance(part(tree, p), tuple)])
-                tree = simplified(replaced(tree, leaf, rng.choice(wanted)))
-        if tree is None or size(tree) > LARGEST:
+            if short is not None and not variables_of(short) & set(wanted):
+                leaves = [p for p in places(short) if not isinstance(part(short, p), tuple)]
+                short = simplified(replaced(short, rng.choice(leaves), rng.choice(wanted)))
+        if short is None or size(short) > LARGEST:
             return None
-        read = variables_of(tree)
-        return tree if all(read & set(wanted) for wanted in self.required) else None
+        read = variables_of(short)
+        return short if all(read & set(wanted) for wanted in self.required) else None
 
-    def mutated(self, rng: random.Random, tree: Tree) -> Tree:
+    def mutated(self, rng: Random, tree: Tree) -> Tree:
         """One part replaced, wrapped, taken out, or (a number) moved."""
         place = rng.choice(places(tree))
         old = part(tree, place)
@@ -62,11 +62,11 @@ class Grammar:
             new = (rng.choice(BINARY), *pair)
         return replaced(tree, place, new)
 
-    def crossed(self, rng: random.Random, one: Tree, other: Tree) -> Tree:
+    def crossed(self, rng: Random, one: Tree, other: Tree) -> Tree:
         """`one` with a part of `other` in it."""
         return replaced(one, rng.choice(places(one)), part(other, rng.choice(places(other))))
 
-    def _grown(self, rng: random.Random, parts: int) -> Tree:
+    def _grown(self, rng: Random, parts: int) -> Tree:
         if parts <= 1:
             return self._leaf(rng)
         if parts == 2 or rng.random() < 0.35:
@@ -74,7 +74,7 @@ class Grammar:
         left = rng.randint(1, parts - 2)
         return (rng.choice(BINARY), self._grown(rng, left), self._grown(rng, parts - 1 - left))
 
-    def _leaf(self, rng: random.Random) -> Tree:
+    def _leaf(self, rng: Random) -> Tree:
         return rng.choice(self.variables if rng.random() < 0.7 else CONSTANTS)
 
 
@@ -105,6 +105,7 @@ def places(tree: Tree) -> list[Place]:
 
 def part(tree: Tree, place: Place) -> Tree:
     for index in place:
+        assert isinstance(tree, tuple), "the place is not in the tree"
         tree = tree[index]
     return tree
 
@@ -112,6 +113,7 @@ def part(tree: Tree, place: Place) -> Tree:
 def replaced(tree: Tree, place: Place, new: Tree) -> Tree:
     if not place:
         return new
+    assert isinstance(tree, tuple), "the place is not in the tree"
     index, *rest = place
     return (*tree[:index], replaced(tree[index], tuple(rest), new), *tree[index + 1 :])
 
@@ -128,7 +130,7 @@ def simplified(tree: Tree) -> Tree | None:
     a logarithm goes on at 0 and below. A rewriting that would change it is not done.
 
     >>> from lossforge.expression import read, text
-    >>> text(simplified(read("neg(neg(p*1)) + (y - y) + abs(square(-p))", {}, ("y", "p"))))
+    >>> text(simplified(read("neg(neg(p*1)) + abs(square(-p))", {}, ("y", "p"))))
     'p + square(p)'
     """
     folded = _with_numbers_folded(tree)
@@ -189,14 +191,16 @@ def _folded(name: str, numbers: list[float]) -> float | None:
 
 
 def _one(name: str, a: Tree) -> Tree:
-    inner = a[0] if isinstance(a, tuple) else None
+    if not isinstance(a, tuple):
+        return a if name == "abs" and a == "p" else (name, a)
+    inner = a[0]
     if name == "neg" and inner == "neg":
         return a[1]
     if name == "neg" and inner == "sub":
         return ("sub", a[2], a[1])
     if name in ("abs", "square") and inner in ("neg", "abs"):
         return _one(name, a[1])
-    if name == "abs" and (inner in ("square", "sqrt", "exp", "sigmoid", "softplus") or a == "p"):
+    if name == "abs" and inner in ("square", "sqrt", "exp", "sigmoid", "softplus"):
         return a
     if name == "log" and inner == "exp":
         return a[1]

@@ -53,7 +53,7 @@ class _Computed:
 
 
 def _of_curves(domain: Domain, curves: Curves | _Computed) -> Slopes:
-    way = _sigmoid
+    way: Callable[[Curves | _Computed, np.ndarray, np.ndarray], np.ndarray] = _sigmoid
     if domain.kind == "embedding":
         way = _embeddings
     elif domain.kind == "image":

@@ -102,7 +102,7 @@ def test_the_funnel_rejects_most_and_counts_all():
 @pytest.mark.parametrize(
     ("formula", "stage"),
     [
-        ("square(y)*0 + p*0", "form"),
+        ("square(y)*0 + (p - p)", "form"),
         ("exp(exp(exp(exp(exp(1/p))))) + y", "finite"),
         ("-2*y*log(p)", "named"),
         ("square(y - p)*3 + 7", "named"),
@@ -189,7 +189,6 @@ def test_a_proposer_is_asked_with_the_history_and_its_text_is_never_run():
     assert asked and asked[0] >= 32
     assert any("**" in one.text for one in found.history)
     assert any("not allowed" in reason for reason in found.refused)
-    assert any("No function is called" in reason for reason in found.refused)
 
 
 HOSTILE = (
