@@ -170,9 +170,13 @@ class _Networks:
         self._adam(number)
 
     def _adam(self, number: int) -> None:
-        """As Keras computes it, operation by operation: 1 - 0.999 of float32 is not 0.001."""
+        """As Keras computes it, operation by operation: 1 - 0.999 of float32 is not 0.001.
+
+        Keras casts the two rates of decay by way of float32, in float64 as well.
+        """
         real = self.flat.dtype.type
-        unbiased = np.sqrt(real(1.0) - real(0.999) ** number) / (real(1.0) - real(0.9) ** number)
+        beta_1, beta_2 = real(np.float32(0.9)), real(np.float32(0.999))
+        unbiased = np.sqrt(real(1.0) - beta_2**number) / (real(1.0) - beta_1**number)
         step = self.change - self.mean
         step *= real(0.1)
         self.mean += step
