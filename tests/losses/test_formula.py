@@ -264,3 +264,14 @@ def test_the_scale_free_box_losses_of_a_search_as_formulas(found):
     y_pred = np.array([[1.0, 0, 3, 2], [5, 1, 7, 4]])
     ours = values_of(Formula(text, task="boxes"), y_true, y_pred)
     np.testing.assert_allclose(ours, values_of(lossforge.AutoBox(found), y_true, y_pred), rtol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["regression", "image"])
+def test_r_is_the_residual(task):
+    y, p = BITS[None, :, :, None] * 1.0, LOGITS[None, :, :, None]
+    same = Formula("square(y - p) + abs(y - p)", task=task)
+    for of in (values_of, gradient_of):
+        found = of(Formula("square(r) + abs(r)", task=task), y, p)
+        np.testing.assert_allclose(found, of(same, y, p), rtol=1e-6, atol=1e-7)
+    with pytest.raises(ValueError, match="No name is called 'r'"):
+        Formula("square(r)", task="multiclass")

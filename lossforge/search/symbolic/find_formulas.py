@@ -67,7 +67,7 @@ def _find(
     ]
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / REPORT, _report(recipe.name, proxy, found))
+    write_atomically(folder / REPORT, report_of(recipe.name, proxy, found))
     write_atomically(folder / CANDIDATES, json.dumps(further, indent=1) + "\n")
     return further, [*lines, f"formulas: {folder / REPORT}"]
 
@@ -89,7 +89,8 @@ def distinct(found: Sequence[Trained]) -> list[Trained]:
     return list({form(one.tree): one for one in reversed(found)}.values())[::-1]
 
 
-def _report(name: str, proxy: Any, found: Mapping[str, Any]) -> str:
+def report_of(name: str, proxy: Any, found: Mapping[str, Any]) -> str:
+    """Markdown: every method, the front of size against score, the filters, and the winner."""
     from lossforge.expression import latex
     from lossforge.loss_card import card
     from lossforge.losses.formula import Formula

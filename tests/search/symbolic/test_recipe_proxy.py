@@ -17,6 +17,7 @@ from lossforge.errors import RecipeError
 from lossforge.recipe import Reading, Recipe, Slot, load_recipe
 from lossforge.search.derived_space import candidates
 from lossforge.search.space import read_space
+from lossforge.search.symbolic.find_formulas import report_of
 from lossforge.search.symbolic.formula_search import search_formulas
 from lossforge.search.symbolic.recipe_proxy import loss_text, proxy_of
 
@@ -128,6 +129,9 @@ def test_a_search_of_every_kind_is_no_worse_than_what_it_starts_from(kind):
     loss = Formula(found.best.text, task=kind, from_logits=proxy.logits)
     assert set(loss.kinds) & set(slot.kinds)
     assert slot.fit(spec.parse(loss_text(slot, kind, found.best.tree)))
+    report = report_of("small", proxy, {"evolution": found})
+    for part in ("## Size against score", "## Filters", "## The winner", "class FoundLoss"):
+        assert part in report
 
 
 @pytest.mark.slow
