@@ -147,7 +147,16 @@ def check_score(score: str) -> str:
     """Refuses a score that is a loss: the search would only learn to make that number small."""
     metric = score.removeprefix("val_")
     if metric in ("loss", "lr", "learning_rate") or metric.startswith(
-        ("loss/", "terms/", "weights/", "shares/", "cosines/", "parameters/", "loss_")
+        (
+            "loss/",
+            "terms/",
+            "weights/",
+            "shares/",
+            "gradient_norms/",
+            "cosines/",
+            "parameters/",
+            "loss_",
+        )
     ):
         raise UsageError(
             f"The score must be a task metric on the validation split, not '{score}': a search "

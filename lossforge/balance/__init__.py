@@ -11,6 +11,7 @@ from lossforge.balance.gradients import (
     DBMTL,
     MGDA,
     AlignedMTL,
+    AutoLambda,
     CAGrad,
     FairGrad,
     GradDrop,
@@ -32,6 +33,7 @@ from lossforge.balance.uncertainty import Uncertainty
 
 __all__ = [
     "AlignedMTL",
+    "AutoLambda",
     "CAGrad",
     "DBMTL",
     "FairGrad",

@@ -111,7 +111,9 @@ def _check(target: str, parameter: Parameter, values: Iterable[float]) -> None:
 
     loss, name = parameter
     kind = next((KINDS[k] for k in loss.kinds if k in KINDS), None)
-    for value in values if kind else ():
+    if kind is None:
+        return
+    for value in values:
         try:
             made = rebuilt(loss, **{name: value}, reduction="sum")
         except ValueError as error:

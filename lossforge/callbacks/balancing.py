@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from lossforge.balance.base import Balance, BalanceState
+from lossforge.balance.gradients.base import GradientBalance
 from lossforge.callbacks.loss_monitor import LossMonitor
 from lossforge.callbacks.parameters import find_term, root_loss, several_terms
+from lossforge.callbacks.training_step import unwrap_step, wrap_step
 from lossforge.errors import UsageError
 from lossforge.losses.composite import Composite
+
+if TYPE_CHECKING:
+    from lossforge.training.gradient_step import GradientStep
 
 
 class Balancing(LossMonitor):
@@ -20,6 +27,10 @@ class Balancing(LossMonitor):
     with the model: it survives epochs, a second `fit`, `save_weights`, and `BackupAndRestore`. At
     validation the state stands still. Logs are those of `LossMonitor`; the weights that the
     Balance gives are `weights/<term>`.
+
+    A Balance that needs gradients takes the place of the model's training step until training
+    ends, on TensorFlow: one forward pass, one backward pass a term. Logs then have
+    `gradient_norms/<term>` and `cosines/<a>/<b>` too.
 
     >>> import lossforge
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
@@ -32,49 +43,98 @@ class Balancing(LossMonitor):
 
     Args:
         balance: a Balance, or its text: `"Uncertainty(learning_rate=0.02)"`, or only its name.
-        of: path of a nested Composite; by default the outermost with more than one term.
+        of: path of a nested Composite; by default the outermost with more than one term. Not for
+            a Balance that needs gradients.
         weights: whether to log effective weights and shares.
+        shared: for a Balance that needs gradients: a layer, or a list of layers, whose weights
+            count; by default all that two terms reach.
+        validation: for `AutoLambda`: a `tf.data.Dataset` or (inputs, targets).
 
     Raises:
-        UsageError: for a Balance that needs gradients (train those in a `GradientBalancedModel`),
-            or a model whose loss has no two terms.
+        UsageError: for a model whose loss has no two terms; for a Balance that needs gradients on
+            another backend than TensorFlow, or on a model with a training step of its own.
         RecipeError: for a text that is not a Balance.
     """
 
-    def __init__(self, balance: Balance | str, of: str | None = None, weights: bool = True) -> None:
+    def __init__(
+        self,
+        balance: Balance | str,
+        of: str | None = None,
+        weights: bool = True,
+        shared: keras.layers.Layer | Sequence[keras.layers.Layer] | None = None,
+        validation: Any = None,
+    ) -> None:
         super().__init__(weights)
-        if isinstance(balance, str):
-            from lossforge.spec import parse_balance
+        from lossforge.spec import parse_balance
 
-            balance = parse_balance(balance)
-        if balance.needs_gradients:
-            raise UsageError(
-                f"{type(balance).__name__} needs the gradient of each term: train in a "
-                "lossforge.GradientBalancedModel, or with train(..., balance=...)."
-            )
-        self.balance = balance
-        self._of = of
+        self.balance: Balance = parse_balance(balance) if isinstance(balance, str) else balance
+        if self.balance.needs_gradients and of:
+            name = type(self.balance).__name__
+            raise UsageError(f"{name} takes the outermost terms: leave out of=.")
+        self._of, self._shared, self._validation = of, shared, validation
+        self._step: GradientStep | None = None
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        composite = self._composite(model)
-        kept = getattr(model, "balance_states", {})
         key = self._of or ""
-        state = kept.get(key)
-        if state is None or repr(state.balance) != repr(self.balance):
-            try:
-                state = self._new_state(model, list(composite.losses))
-            except ValueError as error:
-                raise UsageError(str(error)) from None
-        attach(model, key, state)
-        composite.balance_state = self.state = state
+        kept = getattr(model, "balance_states", {}).get(key)
+        if kept is not None and repr(kept.balance) != repr(self.balance):
+            kept = None
+        if isinstance(self.balance, GradientBalance):
+            self.state = self._take_over(model, self.balance, kept)
+        else:
+            composite = self._composite(model)
+            self.state = kept or self._made(
+                model, lambda: BalanceState(self.balance, list(composite.losses))
+            )
+            composite.balance_state = self.state
+        attach(model, key, self.state)
         model.train_function = model.test_function = None
 
-    def _new_state(self, model: keras.Model, names: list[str]) -> BalanceState:
+    def _take_over(
+        self, model: keras.Model, balance: GradientBalance, kept: BalanceState | None
+    ) -> BalanceState:
+        """Puts a step that combines gradients in the place of the model's."""
+        from lossforge.training.gradient_step import GradientStep
+
         if keras.backend.backend() != "tensorflow":
-            return BalanceState(self.balance, names)
-        with model.distribute_strategy.scope():
-            return BalanceState(self.balance, names)
+            raise UsageError(
+                f"{type(balance).__name__} needs gradients and trains with "
+                f"KERAS_BACKEND=tensorflow, not '{keras.backend.backend()}'; Balances on values "
+                "work on both."
+            )
+        if type(model).train_step is not keras.Model.train_step:
+            raise UsageError(
+                f"{type(model).__name__} has a training step of its own, which "
+                f"{type(balance).__name__} would replace: give it a Balance on values."
+            )
+        self._step = self._made(
+            model, lambda: GradientStep(model, balance, self._shared, self._validation)
+        )
+        if kept is not None:
+            self._step.state = kept
+        self._without_meter(model).append(self._step.meter)
+        step = self._step
+        wrap_step(model, "balance", lambda _: step)
+        return step.state
+
+    @staticmethod
+    def _without_meter(model: keras.Model) -> list[keras.metrics.Metric]:
+        from lossforge.training.term_gradients import GradientMeter
+
+        model._metrics[:] = [m for m in model._metrics if not isinstance(m, GradientMeter)]
+        return model._metrics
+
+    def _made(self, model: keras.Model, make: Callable[[], Any]) -> Any:
+        """Variables where the model has its own."""
+        scope = contextlib.nullcontext()
+        if keras.backend.backend() == "tensorflow":
+            scope = model.distribute_strategy.scope()
+        try:
+            with scope:
+                return make()
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
     def _composite(self, model: keras.Model) -> Composite:
         found = root_loss(model)
@@ -88,11 +148,22 @@ class Balancing(LossMonitor):
             self.model.jax_state_sync()
         self.state.begin_epoch()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Any = None) -> None:
         self.state.training = False  # read when the test step is traced
+        if self._step is not None:
+            self._step.meter.silent = True
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Any = None) -> None:
         self.state.training = True
+        if self._step is not None:
+            self._step.meter.silent = False
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """A model gets its own step back; the state stays with it."""
+        if self._step is not None:
+            self._without_meter(self.model)
+            unwrap_step(self.model, "balance")
+            self.model.test_function = None
 
 
 def attach(model: keras.Model, key: str, state: BalanceState) -> None:

@@ -118,7 +118,14 @@ class Composite(Loss):
                     self.trackers[f"{what}/{name}"].update_state(ops.stop_gradient(number))
             if isinstance(self.losses[name], Composite):
                 self.losses[name].show(weight, share)
-        self._seen = {}  # tensors of a graph are not kept beyond it
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops what `show` has shown or won't: tensors of a graph are not kept beyond it."""
+        self._seen = {}
+        for loss in self.losses.values():
+            if isinstance(loss, Composite):
+                loss.forget()
 
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):
         total = 0.0

@@ -16,7 +16,10 @@ from lossforge.recipe import Reading
 from lossforge.training.term_model import Readings, TermModel
 
 CRITIC = "critic"
-PENALTIES = {"gradient_penalty": gradient_penalty, "r1": lambda critic, real, _: r1(critic, real)}
+PENALTIES = {  # penalty_weight is R1's gamma
+    "gradient_penalty": gradient_penalty,
+    "r1": lambda critic, real, _: r1(critic, real, gamma=1.0),
+}
 
 
 class AdversarialModel(TermModel):
@@ -53,7 +56,7 @@ class AdversarialModel(TermModel):
         real: target -> what the discriminator sees as real.
         generated: generator output -> what it sees as generated.
         penalty: None, `"gradient_penalty"` (between real and generated) or `"r1"` (on real ones).
-        penalty_weight: its weight in the discriminator's loss.
+        penalty_weight: its weight in the discriminator's loss; of R1, |slope|^2 / 2, the gamma.
         discriminator_steps: updates of the discriminator a batch, at least 1.
         generator_steps: updates of the generator a batch, at least 1.
 

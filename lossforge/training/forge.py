@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from lossforge.balance.base import Balance
+from lossforge.balance.gradients.base import GradientBalance
 from lossforge.errors import UsageError, unknown_name
 from lossforge.losses.base import Loss
 from lossforge.losses.composite import Composite
@@ -21,6 +22,7 @@ def forge(
     losses: Loss | Mapping[str, Loss],
     balance: Balance | str | None = None,
     shared: keras.layers.Layer | Sequence[keras.layers.Layer] | None = None,
+    validation: Any = None,
 ) -> TermModel:
     """Turns a functional or subclassed model into one whose losses are terms.
 
@@ -43,12 +45,13 @@ def forge(
         balance: a Balance or its text. One that needs gradients makes a `GradientBalancedModel`;
             for one on values pass `callbacks.Balancing(balance)` to `fit` too.
         shared: for a Balance on gradients: layers whose weights count; see there.
+        validation: for `AutoLambda`: data held out, a `tf.data.Dataset` or (inputs, targets).
 
     Raises:
         UsageError: for a loss of an output that does not exist, or a Balance on values.
     """
     single = isinstance(losses, Loss)
-    terms = {"output": losses} if single else dict(losses)  # type: ignore[dict-item]
+    terms = {"output": losses} if isinstance(losses, Loss) else dict(losses)
 
     def read(target: Any, outputs: Any, sample_weight: Any = None) -> Readings:
         if single or not isinstance(outputs, dict):
@@ -59,7 +62,7 @@ def forge(
                 raise UsageError(unknown_name("output of the model", name, outputs))
         if not isinstance(sample_weight, Mapping):
             sample_weight = dict.fromkeys(terms, sample_weight)
-        found = {}
+        found: Readings = {}
         for name, loss in terms.items():
             reading = Reading(target[name], outputs[name], sample_weight.get(name))
             found[name] = dict.fromkeys(_kinds(loss), reading)
@@ -71,8 +74,8 @@ def forge(
         from lossforge.spec import parse_balance
 
         balance = parse_balance(balance)
-    if balance.needs_gradients:
-        return GradientBalancedModel(model, read, terms, balance, shared)
+    if isinstance(balance, GradientBalance):
+        return GradientBalancedModel(model, read, terms, balance, shared, validation)
     raise UsageError(
         f"{type(balance).__name__} needs only values: call forge without a balance and pass "
         f"callbacks=[lossforge.callbacks.Balancing({balance!r})] to fit."

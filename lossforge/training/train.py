@@ -97,7 +97,7 @@ def train(
     data = recipe.data(seed) if data is None else data
     epochs = epochs or recipe.epochs
     at_once, steps = executions(recipe, data.train)
-    nan = StopOnNaN()
+    nan = StopOnNaN(None if checkpoint is None else Path(checkpoint).with_name("nan_batch.npz"))
     keep = [] if checkpoint is None else [Checkpoint(checkpoint)]
     done, last = finished_epochs(checkpoint) if checkpoint else (0, {})
     with placed(devices) as placement:
@@ -106,7 +106,8 @@ def train(
             task = recipe.task(data)
             synchronise(task, placement.count)
             fitting = fit_slots(recipe, task.slots, losses or {})
-            model = model_of(task, whole_batch(fitting, placement.count), balance)
+            fitting = whole_batch(fitting, placement.count)
+            model = model_of(task, fitting, balance, data.validation)
             if placement.alone_at_each_step:
                 at_once = 1
             model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
@@ -150,12 +151,15 @@ def train(
     return Outcome(value, metrics, time.monotonic() - start, nan.reason, task)
 
 
-def model_of(task: Task, losses: Mapping[str, Loss], balance: str | None) -> keras.Model:
+def model_of(
+    task: Task, losses: Mapping[str, Loss], balance: str | None, validation: Any = None
+) -> keras.Model:
     """The model that trains a task: its own, or one with the step that the Balance needs."""
     if hasattr(task, "trainable"):
         return task.trainable(losses)
     if balance and spec.parse_balance(balance).needs_gradients:
-        return GradientBalancedModel(task.network, task.read, losses, spec.parse_balance(balance))
+        rule = spec.parse_balance(balance)
+        return GradientBalancedModel(task.network, task.read, losses, rule, validation=validation)
     return TermModel(task.network, task.read, losses)
 
 

@@ -57,7 +57,7 @@ cases = pytest.mark.parametrize(("count", "seed"), list(itertools.product([2, 3,
 def test_mgda_is_the_shortest_point_of_the_hull(count, seed):
     g, values = gradients(count, seed)
     expected = count * on_simplex(lambda w: np.sum((w @ g) ** 2), count)
-    np.testing.assert_allclose(coefficients("MGDA()", g, values) @ g, expected @ g, atol=3e-3)
+    np.testing.assert_allclose(coefficients("MGDA()", g, values) @ g, expected @ g, atol=1e-4)
 
 
 @cases
@@ -72,7 +72,7 @@ def test_pcgrad_projects_one_pair_at_a_time(count, seed):
                 bent -= bent @ g[j] / (g[j] @ g[j]) * g[j]
         direction = direction + bent
     np.testing.assert_allclose(
-        coefficients("PCGrad()", g, values) @ g, direction, rtol=2e-3, atol=2e-3
+        coefficients("PCGrad()", g, values) @ g, direction, rtol=1e-5, atol=1e-5
     )
 
 
@@ -96,7 +96,7 @@ def test_gradvac_turns_towards_the_running_angle(count, seed):
                 targets[i, j] = 0.5 * t + 0.5 * c
             direction = direction + bent
     actual = coefficients("GradVac()", g, values, steps=3) @ g
-    np.testing.assert_allclose(actual, direction, rtol=5e-3, atol=5e-3 * np.abs(direction).max())
+    np.testing.assert_allclose(actual, direction, rtol=1e-5, atol=1e-5 * np.abs(direction).max())
 
 
 @cases
@@ -107,7 +107,7 @@ def test_cagrad_solves_its_dual(count, seed):
     w = on_simplex(lambda w: (w @ g) @ mean + radius * np.linalg.norm(w @ g), count)
     expected = count * (mean + radius / np.linalg.norm(w @ g) * (w @ g)) / 1.25
     actual = coefficients("CAGrad()", g, values) @ g
-    np.testing.assert_allclose(actual, expected, atol=5e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, atol=2e-5 * np.abs(expected).max())
 
 
 @cases
@@ -115,8 +115,8 @@ def test_impartial_gradients_project_alike_on_every_unit_gradient(count, seed):
     g, values = gradients(count, seed)
     w = coefficients("ImpartialGradients()", g, values)
     projections = g @ (w @ g) / np.linalg.norm(g, axis=1)
-    np.testing.assert_allclose(projections, projections.mean(), rtol=5e-3)
-    assert w.sum() == pytest.approx(count, rel=1e-3)
+    np.testing.assert_allclose(projections, projections.mean(), rtol=1e-3)
+    assert w.sum() == pytest.approx(count, rel=1e-4)
 
 
 @cases
@@ -126,7 +126,7 @@ def test_aligned_gradients_are_the_nearest_rotation(count, seed):
     u, s, vt = np.linalg.svd(g, full_matrices=False)
     expected = s.min() * (u @ vt).sum(0)
     actual = coefficients("AlignedMTL()", g, values) @ g
-    np.testing.assert_allclose(actual, expected, rtol=2e-2, atol=1e-2 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max())
 
 
 @cases
@@ -141,7 +141,7 @@ def test_fair_directions_solve_their_equation(count, seed, alpha):
     expected = count * solved / solved.sum()
     names = [f"FairGrad(alpha={alpha})"] + (["NashMTL()"] if alpha == 1 else [])
     for name in names:
-        np.testing.assert_allclose(coefficients(name, g, values), expected, rtol=1e-2)
+        np.testing.assert_allclose(coefficients(name, g, values), expected, rtol=2e-5)
 
 
 @cases
@@ -155,7 +155,7 @@ def test_upgrad_projects_each_gradient_onto_the_dual_cone(count, seed):
             options={"ftol": 1e-14, "maxiter": 1000},
         ).x  # fmt: skip
     actual = coefficients("UPGrad()", g, values) @ g
-    np.testing.assert_allclose(actual, direction, atol=1e-2 * np.abs(direction).max())
+    np.testing.assert_allclose(actual, direction, atol=5e-5 * np.abs(direction).max())
 
 
 @cases
@@ -165,7 +165,7 @@ def test_dual_balancing_makes_log_gradients_equally_long(count, seed):
     length = np.linalg.norm(h, axis=1)
     expected = length.max() * np.sum(h / length[:, None], 0)
     np.testing.assert_allclose(
-        coefficients("DBMTL()", g, values) @ g, expected, rtol=1e-3, atol=1e-4
+        coefficients("DBMTL()", g, values) @ g, expected, rtol=1e-5, atol=1e-6
     )
 
 
@@ -173,7 +173,7 @@ def test_gradnorm_rests_where_lengths_follow_the_training_rates():
     g, _ = gradients(3, 0)
     w = coefficients("GradNorm(alpha=0.0, learning_rate=0.005)", g, np.ones(3), steps=1500)
     norms = w * np.linalg.norm(g, axis=1)
-    np.testing.assert_allclose(norms, norms.mean(), rtol=0.05)
+    np.testing.assert_allclose(norms, norms.mean(), rtol=0.02)
     assert w.sum() == pytest.approx(3.0, rel=1e-4)
 
 
@@ -209,12 +209,13 @@ def two_heads(scale=1.0):
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(32, 4)).astype("float32")
 Y = {"a": X[:, :1] - X[:, 1:2], "b": 10 * (X[:, :1] + 0.3 * X[:, 2:3])}
+HELD_OUT = {name: y[:12] for name, y in Y.items()}
 LOSSES = {"a": lossforge.Huber(delta=100.0), "b": lossforge.Huber(delta=100.0)}
 
 
 def trained(balance, network=None, epochs=2, callbacks=(), **options):
     network = network or two_heads()
-    model = lossforge.forge(network, LOSSES, balance=balance)
+    model = lossforge.forge(network, LOSSES, balance=balance, validation=(X[:12], HELD_OUT))
     model.compile(keras.optimizers.SGD(0.01), **options)
     logs = model.fit(
         X, Y, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks
@@ -264,8 +265,8 @@ def test_a_gradient_balance_in_two_parts_is_bit_equal_to_one(name, tmp_path):
 def test_wrong_use_of_gradient_balances_is_named():
     with pytest.raises(UsageError, match="needs only values"):
         lossforge.forge(two_heads(), LOSSES, balance="Uncertainty()")
-    with pytest.raises(UsageError, match="needs the gradient of each term"):
-        lossforge.callbacks.Balancing("PCGrad()")
+    with pytest.raises(UsageError, match="leave out of="):
+        lossforge.callbacks.Balancing("PCGrad()", of="a")
     with pytest.raises(UsageError, match="two terms or more"):
         lossforge.forge(two_heads(), {"a": LOSSES["a"]}, balance="PCGrad()")
     with pytest.raises(UsageError, match="Did you mean|No output"):

@@ -57,6 +57,34 @@ def test_one_step_of_least_squares_equals_the_step_by_hand():
 
 
 @pytest.mark.parametrize(
+    ("penalty", "slope_of_penalty"),
+    [
+        ("r1", lambda d: 3.0 * d),  # gamma / 2 d^2 on real examples
+        ("gradient_penalty", lambda d: 3.0 * 2.0 * (abs(d) - 1.0) * np.sign(d)),  # (|d| - 1)^2
+    ],
+)
+def test_a_penalty_pulls_on_the_slope_of_the_discriminator(penalty, slope_of_penalty):
+    """A discriminator D(x) = d x has the slope d everywhere: one step by pen and paper."""
+    line = lambda start: keras.Sequential(  # noqa: E731
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer=start)]
+    )
+    start = keras.initializers.Constant(1.5)
+    generator, discriminator = line("ones"), line(start)
+    losses = {"content": lossforge.Huber(delta=1e3), "critic": lossforge.LeastSquaresGAN()}
+    model = AdversarialModel(
+        generator, discriminator, read, losses, penalty=penalty, penalty_weight=3.0
+    )
+    model.compile(keras.optimizers.SGD(0.1), discriminator_optimizer=keras.optimizers.SGD(0.01))
+    x, y, d = 2.0, 3.0, 1.5
+    logs = model.fit(np.array([[x]]), np.array([[y]]), verbose=0).history
+    least_squares = (y * d - 1.0) * y + x * x * d
+    expected = d - 0.01 * (least_squares + slope_of_penalty(d))
+    np.testing.assert_allclose(np.ravel(discriminator.get_weights()[0]), expected, rtol=1e-5)
+    size = {"r1": d * d / 2, "gradient_penalty": (d - 1.0) ** 2}[penalty]
+    assert logs["penalty"] == pytest.approx([size], rel=1e-5)
+
+
+@pytest.mark.parametrize(
     "critic",
     [
         lossforge.NonSaturatingGAN(real_label=0.9),

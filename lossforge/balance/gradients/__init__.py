@@ -1,6 +1,7 @@
 """Balances that need the gradient of each term on the weights that terms share."""
 
 from lossforge.balance.gradients.aligned import AlignedMTL
+from lossforge.balance.gradients.auto_lambda import AutoLambda
 from lossforge.balance.gradients.bargaining import FairGrad, NashMTL
 from lossforge.balance.gradients.base import GradientBalance
 from lossforge.balance.gradients.conflict import CAGrad
@@ -17,6 +18,7 @@ __all__ = [
     "DBMTL",
     "MGDA",
     "AlignedMTL",
+    "AutoLambda",
     "FairGrad",
     "GradDrop",
     "GradNorm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from keras import ops
@@ -20,10 +21,19 @@ class GradientBalance(Balance):
     """
 
     needs_gradients: ClassVar[bool] = True
+    needs_validation: ClassVar[bool] = False
+    """True for a rule that learns from held-out data (`learn`)."""
+    primary: Sequence[str] = ()
+    """For such a rule: the terms that the held-out loss is made of; none for all."""
 
     def coefficients(self, gramian: Any, values: Any, state: State) -> tuple[Any, State]:
         """(K,) coefficients of the gradients on shared weights, and what changes in the state."""
         raise NotImplementedError(f"{type(self).__name__} must define coefficients(...).")
+
+    def learn(self, products: Any, state: State) -> State:
+        """What changes in the state, from the (K,) products of each term's gradient with the slope
+        of the held-out loss after this step."""
+        return {}
 
     def term_weights(self, coefficients: Any, values: Any) -> Any:
         """(K,) weights of the terms on weights that only one of them has; 1 each by default.

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from lossforge.balance.base import State
-from lossforge.balance.gradients.base import GradientBalance, lengths, normalised
+from lossforge.balance.gradients.base import GradientBalance, lengths
 
 
 class ImpartialGradients(GradientBalance):
@@ -25,14 +25,12 @@ class ImpartialGradients(GradientBalance):
     source = "Liu et al. 2021, Towards Impartial Multi-Task Learning (gradients)"
 
     def coefficients(self, gramian: Any, values: Any, state: State) -> tuple[Any, State]:
-        gramian, _ = normalised(gramian)
-        count = values.shape[0]
-        projections = gramian / lengths(gramian)[:, None]  # row k: g_j . u_k
-        equations = ops.concatenate(
-            [projections[:1] - projections[1:], ops.ones((1, count))], axis=0
-        )
+        count, length = values.shape[0], lengths(gramian)
+        cosines = gramian / (length[:, None] * length[None, :])
+        shorter = ops.min(length) / length  # w_k = c_k shorter_k: weights of unit gradients, c
+        equations = ops.concatenate([cosines[:1] - cosines[1:], shorter[None]], axis=0)
         right = np.zeros((count, 1), "float32")
         right[-1] = 1.0
         normal = ops.transpose(equations) @ equations + 1e-7 * ops.eye(count)
-        weights = ops.solve(normal, ops.transpose(equations) @ right)[:, 0]
+        weights = shorter * ops.solve(normal, ops.transpose(equations) @ right)[:, 0]
         return count * weights, {}
