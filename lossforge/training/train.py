@@ -86,7 +86,8 @@ def train(
             there, training goes on from it, and ends bit for bit as if it had not been
             interrupted (on a CPU).
         balance: text of a Balance over the terms, such as `"Uncertainty()"` or `"PCGrad()"`; one
-            that needs gradients is not for tasks that bring their own model.
+            that needs gradients is not for tasks whose model has a training step of its own.
+            `AutoLambda` learns from the validation split.
 
     Raises:
         RecipeError: for a slot that does not exist, a loss that does not fit it, or a score that
@@ -111,7 +112,7 @@ def train(
             if placement.alone_at_each_step:
                 at_once = 1
             model.compile(optimizer=recipe.optimizer(steps * epochs), steps_per_execution=at_once)
-            balancing = value_balance(balance, model)
+            balancing = balancing_of(balance, model, data.validation)
             for each in balancing:
                 each.set_model(model)  # its state is there before a checkpoint is read
             build(model, task.network)
@@ -163,11 +164,11 @@ def model_of(
     return TermModel(task.network, task.read, losses)
 
 
-def value_balance(balance: str | None, model: keras.Model) -> list[Balancing]:
-    """The callback of a Balance on values; none where the model itself has the Balance."""
+def balancing_of(balance: str | None, model: keras.Model, validation: Any) -> list[Balancing]:
+    """The callback of a Balance; none where the model itself has the Balance."""
     if not balance or isinstance(model, GradientBalancedModel):
         return []
-    return [Balancing(balance)]
+    return [Balancing(balance, validation=validation)]
 
 
 def fit_slots(

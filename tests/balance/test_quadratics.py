@@ -118,7 +118,7 @@ def test_a_balance_on_values_rests_where_its_weights_say(text):
 
 
 def test_dynamic_average_rests_at_the_plain_sum():
-    x, _, weights = descend("DynamicAverage()", 200, 0.01, floor=0.5, epochs=12)
+    x, _, weights = descend("DynamicAverage(temperature=10.0)", 200, 0.01, floor=0.5, epochs=12)
     assert place(x) == pytest.approx((PLAIN, 0.0), abs=1e-3)
     np.testing.assert_allclose(weights, 1.0, rtol=1e-4)
 

@@ -33,7 +33,7 @@ def test_a_run_in_two_parts_is_bit_equal_with_balance_and_schedules(balance, tmp
     def fit(epochs, checkpoint):
         callbacks = [
             LossWarmup("focal", begin=10, ramp=50),
-            Anneal("focal.gamma", cosine(0.0, 2.0, steps=70)),
+            Anneal("focal.gamma", cosine(0.0, 2.0, steps=100)),
         ]
         return train(
             recipe(), TERMS, balance=balance, epochs=epochs, checkpoint=tmp_path / checkpoint,
