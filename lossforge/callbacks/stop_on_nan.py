@@ -129,7 +129,11 @@ class StopOnNaN(LossMonitor):
         terms = self._first_terms or _terms(logs)
         bad = [n for n, v in terms.items() if not math.isfinite(float(v))]
         named = f" (in {', '.join(bad)})" if bad else ""
-        saved = f"; that batch is in {self.path}" if self._bad_steps else ""
+        saved = ""
+        if self._bad_steps:
+            saved = f"; that batch is in {self.path}"
+        elif self.path is not None and not self._saves:
+            saved = "; with jit_compile=False, on one device, that batch would be saved"
         self.reason = f"the loss is {float(logs['loss'])} {where}{named}{saved}"
         self.model.stop_training = True
 

@@ -22,11 +22,9 @@ TASKS = {"digit": "accuracy", "thickness": "mae", "angle": "mae"}
 BALANCES = (
     "Magnitude()",
     "Uncertainty(learning_rate=0.1)",
-    "ImpartialLosses(learning_rate=0.1)",
-    "GeometricMean()",
+    "ImpartialLosses(learning_rate=0.05)",
     "DBMTL()",
     "NashMTL()",
-    "AlignedMTL()",
 )
 SHARE = 0.95  # of the skill alone: within 5 %
 
