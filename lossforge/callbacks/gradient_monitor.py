@@ -100,7 +100,6 @@ class GradientMonitor(keras.callbacks.Callback):
         def gramian() -> Any:
             with keras.StatelessScope():
                 found = term_gradients(self.model, root, terms, data)
-            root.forget()
             counts = shared_by_terms(variables, found.of_terms, self._layers)
             scale = self.model.optimizer.scale_loss(1.0)
             return gramian_of(found.of_terms, counts, scale)

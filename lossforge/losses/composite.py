@@ -11,6 +11,8 @@ from keras import ops
 
 from lossforge.losses.base import Loss, mean_over_replicas, replicas
 
+Seen = list[tuple["Composite", dict[str, tuple[Any, Any]]]]
+
 
 class Composite(Loss):
     """The weighted sum of named losses.
@@ -70,7 +72,9 @@ class Composite(Loss):
         if self.on_values is not None:
             self.on_values({name: self.weight(name) * value for name, value in values.items()})
         if self.balance_state is not None:
+            waiting = self.take()
             total, weights = self._balanced(values)
+            self.give_back(waiting)
         else:
             weights = {name: self.weight(name) for name in values}
             total = sum(weights[name] * value for name, value in values.items())
@@ -118,14 +122,23 @@ class Composite(Loss):
                     self.trackers[f"{what}/{name}"].update_state(ops.stop_gradient(number))
             if isinstance(self.losses[name], Composite):
                 self.losses[name].show(weight, share)
-        self.forget()
+        self._seen = {}  # tensors of a graph are not kept beyond it
 
-    def forget(self) -> None:
-        """Drops what `show` has shown or won't: tensors of a graph are not kept beyond it."""
-        self._seen = {}
+    def take(self) -> Seen:
+        """Takes out what `show` would show, nested terms included; `give_back` puts it there again.
+
+        Replicas share this object, and take turns wherever they meet while they are traced.
+        """
+        taken, self._seen = [(self, self._seen)], {}
         for loss in self.losses.values():
             if isinstance(loss, Composite):
-                loss.forget()
+                taken += loss.take()
+        return taken
+
+    @staticmethod
+    def give_back(taken: Seen) -> None:
+        for composite, seen in taken:
+            composite._seen = seen
 
     def weighted_values(self, y_true, y_pred, sample_weight=None, mask=None):
         total = 0.0

@@ -100,6 +100,7 @@ class GradientStep:
             for number, each in enumerate(zip(*of_terms, strict=True))
         ]
         self.meter.update_state(gramian)
+        self.root.give_back(found.waiting)
         self.terms.reweigh(coefficients)
         self.root.show()
         if self._lookahead is not None:

@@ -79,7 +79,7 @@ class Lookahead:
             model._compute_loss(x, y, outputs, None, False)
             judged = [v for n, v in seen.items() if not self._primary or n in self._primary]
             total = sum(judged)
-        root.forget()
+        root.take()
         slopes = sum_over_replicas(tape.gradient(total, ahead))
         return ops.stack([_product(slopes, each) / scale for each in of_terms])
 

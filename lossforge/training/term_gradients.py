@@ -12,7 +12,7 @@ from keras import ops
 
 from lossforge.errors import UsageError
 from lossforge.losses.base import replicas
-from lossforge.losses.composite import Composite
+from lossforge.losses.composite import Composite, Seen
 
 
 class TermGradients(NamedTuple):
@@ -25,6 +25,7 @@ class TermGradients(NamedTuple):
         of_terms: for each term, one gradient a variable, or None where it does not reach it; summed
             over replicas.
         of_rest: the gradients of what is no term: losses that layers add.
+        waiting: what the trackers of the terms have not seen yet, for `Composite.give_back`.
     """
 
     outputs: Any
@@ -32,6 +33,7 @@ class TermGradients(NamedTuple):
     values: Any
     of_terms: list[list[Any]]
     of_rest: list[Any]
+    waiting: Seen
 
 
 def term_gradients(
@@ -39,7 +41,7 @@ def term_gradients(
 ) -> TermGradients:
     """The gradients of `terms`, a part of the model's loss `root`, in its trainable variables.
 
-    Trackers of the terms see nothing until `root.show()`. On TensorFlow. Gradients are as many
+    Trackers of the terms see nothing. On TensorFlow. Gradients are as many
     times too long as the model's optimizer scales its loss.
     """
     import tensorflow as tf
@@ -50,6 +52,7 @@ def term_gradients(
         outputs = model(x, training=True) if model._call_has_training_arg else model(x)
         loss = model._compute_loss(x, y, outputs, sample_weight, True)
         rest = loss - sum(seen.values())
+        waiting = root.take()
 
     def gradient(value: Any) -> list[Any]:
         scale = ops.convert_to_tensor(model.optimizer.scale_loss(1.0), dtype=value.dtype)
@@ -61,7 +64,7 @@ def term_gradients(
     ]
     of_rest = gradient(rest) if model.losses else [None] * len(variables)
     (values,) = sum_over_replicas([ops.stack(list(seen.values()))])
-    return TermGradients(outputs, loss, values, of_terms, of_rest)
+    return TermGradients(outputs, loss, values, of_terms, of_rest, waiting)
 
 
 @contextlib.contextmanager
