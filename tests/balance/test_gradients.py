@@ -178,15 +178,18 @@ def test_gradnorm_rests_where_lengths_follow_the_training_rates():
     assert w.sum() == pytest.approx(3.0, rel=1e-4)
 
 
-def test_graddrop_lets_one_sign_pass_at_each_weight():
+@pytest.mark.parametrize("leak", [0.0, 0.3])
+def test_graddrop_lets_one_sign_pass_at_each_weight(leak):
     g, _ = gradients(4, 0, size=2000)
-    balance = GradDrop(seed=3)
+    balance = GradDrop(leak, seed=3)
     state = {"steps": ops.convert_to_tensor(0.0)}
     actual = ops.convert_to_numpy(balance.direction(ops.convert_to_tensor(g, "float32"), 2, state))
     draw = ops.convert_to_numpy(uniform_at(0, 3 + 7919 * 2, (2000,)))
     purity = 0.5 * (1 + g.sum(0) / np.abs(g).sum(0))
     keep = np.where(purity > draw, g > 0, g < 0)
-    np.testing.assert_allclose(actual, (g * keep).sum(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        actual, (g * (leak + (1 - leak) * keep)).sum(0), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in ON_GRADIENTS if n != "GradDrop"])

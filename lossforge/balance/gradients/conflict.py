@@ -11,7 +11,7 @@ from lossforge.balance.gradients.base import GradientBalance, normalised
 from lossforge.balance.gradients.small_quadratics import least_on_simplex
 from lossforge.ranges import Float
 
-ROUNDS = 25
+ROUNDS, SETTLED = 25, 1e-6
 
 
 class CAGrad(GradientBalance):
@@ -47,11 +47,23 @@ class CAGrad(GradientBalance):
         count = values.shape[0]
         towards_mean = ops.mean(gramian, axis=-1)  # g_k . g_0
         radius = self.c * _root(ops.mean(towards_mean))
+
+        def length_of(weights: Any) -> Any:
+            return _root(ops.sum(weights * (gramian @ weights[:, None])[:, 0]))
+
+        def closer(weights: Any, change: Any) -> tuple[Any, Any]:
+            new = least_on_simplex(radius / length_of(weights) * gramian, towards_mean)
+            return new, ops.max(ops.abs(new - weights))
+
         weights = ops.ones_like(values) / count
-        for _ in range(ROUNDS if self.c else 0):
-            length = _root(ops.sum(weights * (gramian @ weights[:, None])[:, 0]))
-            weights = least_on_simplex(radius / length * gramian, towards_mean)
-        length = _root(ops.sum(weights * (gramian @ weights[:, None])[:, 0]))
+        if self.c:
+            weights, _ = ops.while_loop(
+                lambda _, change: change > SETTLED,
+                closer,
+                (weights, ops.ones(())),
+                maximum_iterations=ROUNDS,
+            )
+        length = length_of(weights)
         mix = 1.0 / count + radius / length * weights
         return count * mix / (1.0 + self.c**2 if self.rescale else 1.0), {}
 

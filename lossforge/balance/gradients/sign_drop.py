@@ -52,7 +52,9 @@ class GradDrop(GradientBalance):
         """The gradient of variable `number` from its (K, ...) gradients."""
         shape = tuple(gradients.shape[1:])
         draw = uniform_at(state["steps"], self.seed + 7919 * number, shape)
-        purity = ops.divide_no_nan(ops.sum(gradients, 0), ops.sum(ops.abs(gradients), 0))
-        positive = (0.5 * (1.0 + purity) > draw)[None]
-        passes = ops.where(positive, gradients > 0, gradients < 0)
-        return ops.sum(ops.where(passes, gradients, self.leak * gradients), axis=0)
+        total = ops.sum(gradients, axis=0)
+        positive = ops.sum(ops.relu(gradients), axis=0)
+        negative = positive - total
+        # p > u, with p = positive / (positive + negative)
+        passes = ops.where(positive > draw * (positive + negative), positive, -negative)
+        return self.leak * total + (1.0 - self.leak) * passes
