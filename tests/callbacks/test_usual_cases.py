@@ -54,8 +54,8 @@ def test_a_named_balance_is_the_general_callback_with_it(special, general):
 
 
 def test_ohem_lowers_the_share_that_counts_step_by_step():
-    """Targets of 0 and 8 and a prediction of 0: the mean of the kept is known."""
-    labels = np.tile([0.0, 0.0, 0.0, 8.0], 8)[:, None]
+    """Targets of 1 to 8 and a prediction of 0: the mean of the kept is known."""
+    labels = np.tile(np.arange(1.0, 9.0), 4)[:, None]
     loss = lossforge.HardExamples(lossforge.MAE(), keep=1.0)
     model, _ = fitted(loss, [], 1, labels, "linear")
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
@@ -64,10 +64,9 @@ def test_ohem_lowers_the_share_that_counts_step_by_step():
         X, labels, batch_size=8, epochs=2, shuffle=False, verbose=0,
         callbacks=[OHEM(start=1.0, end=0.25, steps=4)],
     ).history  # fmt: skip
-    shares = [1.0, 0.8125, 0.625, 0.4375]
-    kept = [np.ceil(8 * share) for share in shares]
-    assert logs["loss"][0] == pytest.approx(np.mean([16.0 / k for k in kept]), rel=1e-5)
-    assert logs["loss"][1] == pytest.approx(8.0) and logs["parameters/keep"][1] == 0.25
+    means = [4.5, 5.0, 6.0, 6.5]  # of the largest 8, 7, 5 and 4
+    assert logs["loss"] == pytest.approx([np.mean(means), 7.5], rel=1e-5)
+    assert logs["parameters/keep"][1] == 0.25
 
 
 @pytest.mark.parametrize(("by", "numbers"), [("share", (0.75, 1.0)), ("threshold", (1.0, 1e4))])
