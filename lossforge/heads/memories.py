@@ -1,8 +1,8 @@
 """Layers that remember: a centre, a queue of keys, a memory of embeddings with their classes.
 
 What they remember are weights that no optimizer trains: saved, restored and resumed with the model.
-Outside training nothing moves. Under `tf.distribute` a queue takes what the first replica sees, a
-centre the mean of all.
+Outside training nothing moves. Under `tf.distribute` a queue takes what all replicas see, and a
+centre their mean, so that all replicas remember the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from keras import ops
 
 from lossforge.losses.embedding.distances import unit
 from lossforge.losses.embedding.pairs import InBatch
+from lossforge.losses.global_batch import from_all_replicas
 
 
 @keras.saving.register_keras_serializable("lossforge")
@@ -87,7 +88,7 @@ class KeyQueue(keras.layers.Layer):
     9
 
     Args:
-        size: how many keys to remember, at least a batch; the paper's 65536.
+        size: how many keys to remember, at least a batch of all replicas; the paper's 65536.
         temperature: > 0; the paper's 0.07.
 
     Raises:
@@ -146,7 +147,8 @@ class CrossBatchMemory(keras.layers.Layer):
 
     Args:
         loss: an in-batch loss, such as Contrastive, Triplet or SupCon.
-        size: how many embeddings to remember, at least a batch; memory is O((batch + size)^2).
+        size: how many embeddings to remember, at least a batch of all replicas; memory is
+            O((batch + size)^2).
         weight: factor of the added loss, >= 0.
 
     Raises:
@@ -222,8 +224,9 @@ def _remembered(layer, shape, name, initializer="zeros", dtype="float32"):
     )
 
 
-def _enqueue(place: Any, size: int, *queues: tuple[Any, Any]) -> None:
+def _enqueue(place: Any, size: int, *now: tuple[Any, Any]) -> None:
     """Puts the rows of each (queue, rows) in the oldest places; `place` counts the rows so far."""
+    queues = [(queue, from_all_replicas(new)) for queue, new in now]
     rows = ops.shape(queues[0][1])[0]
     start = ops.convert_to_tensor(place)
     where = ((start + ops.arange(rows)) % size)[:, None]

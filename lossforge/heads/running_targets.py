@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from lossforge.losses.global_batch import from_all_replicas
+
 
 @keras.saving.register_keras_serializable("lossforge")
 class RunningTargets(keras.layers.Layer):
@@ -15,8 +17,9 @@ class RunningTargets(keras.layers.Layer):
         t <- decay t + (1 - decay) p          in training only; p without gradient, t starts at 0
 
     The memory is a weight of this layer, not trained by the optimizer: it is saved, restored and
-    resumed with the model. A batch must not hold one example twice. Outside training the memory is
-    neither read nor moved and targets are 0, because other data has other examples.
+    resumed with the model. A batch must not hold one example twice, over all replicas. Outside
+    training the memory is neither read nor moved and targets are 0, because other data has other
+    examples.
 
     Reads: (logits (batch, C), index (batch,) or (batch, 1) of each example in the training set).
     Returns: (batch, 2, C), the logits, then the targets, as `lossforge.ELR` reads them.
@@ -55,6 +58,7 @@ class RunningTargets(keras.layers.Layer):
             shape=(self.num_examples, self.num_classes),
             initializer="zeros",
             trainable=False,
+            aggregation="only_first_replica",  # all replicas assign the same
             name="memory",
         )
 
@@ -66,7 +70,8 @@ class RunningTargets(keras.layers.Layer):
         before = ops.take(self.memory, index[:, 0], axis=0)
         p = ops.stop_gradient(ops.softmax(logits, axis=-1))
         targets = self.decay * before + (1.0 - self.decay) * p
-        self.memory.assign(ops.scatter_update(self.memory, index, targets))
+        seen, now = from_all_replicas(index), from_all_replicas(targets)
+        self.memory.assign(ops.scatter_update(ops.convert_to_tensor(self.memory), seen, now))
         return ops.stack([logits, targets], axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:

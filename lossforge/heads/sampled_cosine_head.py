@@ -100,7 +100,7 @@ class SampledCosineHead(keras.layers.Layer):
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         embeddings, _ = inputs
         batch = embeddings.shape[0]
-        columns = 1 + self.num_classes
+        columns: int | None = 1 + self.num_classes
         if training:
             columns = None if batch is None else 1 + batch + self.sampled
         return keras.KerasTensor((batch, columns), dtype=self.compute_dtype)

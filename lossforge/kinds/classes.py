@@ -54,6 +54,23 @@ def _draw_class_quality(rng, batch):
     return np.eye(5)[ids] * quality[:, None], rng.normal(0.0, 2.0, (batch, 5))
 
 
+def _draw_logits_and_counts(rng, batch):
+    ids, logits = _draw_ids(rng, batch)
+    return ids, np.stack([logits, rng.integers(0, 100, (batch, 5)).astype(float)], axis=1)
+
+
+def _draw_logits_and_weights(rng, batch):
+    labels, logits = _draw_multilabel(rng, batch)
+    return labels, np.stack([logits, rng.uniform(0.0, 3.0, (batch, 5))], axis=1)
+
+
+def _draw_tag_sequence(rng, batch):
+    tags = rng.integers(0, 3, (batch, 4))
+    tags[1::3, 2:] = -1
+    tags[5::6] = -1  # no frame at all
+    return tags, rng.normal(size=(batch, 4 + 3, 3))
+
+
 def _draw_label_sequence(rng, batch):
     labels = rng.integers(1, 4, (batch, 3))
     labels[0] = 2, 2, 3  # a repetition
@@ -128,6 +145,18 @@ KINDS = (
         lambda ids: np.stack([logits_of(np.eye(5)[ids]), np.eye(5)[ids]], axis=1),
     ),
     Kind(
+        "logits_and_counts",
+        "y_true (batch,) class ids; y_pred (batch, 2, C) logits, then how often each class was seen",
+        _draw_logits_and_counts,
+        lambda ids: np.stack([logits_of(np.eye(5)[ids]), np.ones((len(ids), 5))], axis=1),
+    ),
+    Kind(
+        "logits_and_weights",
+        "y_true (batch, C) in {0, 1}; y_pred (batch, 2, C) logits, then a weight >= 0 of each",
+        _draw_logits_and_weights,
+        lambda y: np.stack([logits_of(y), np.ones_like(y)], axis=1),
+    ),
+    Kind(
         "two_networks",
         "y_true (batch,) class ids or (batch, C) one-hot; y_pred (batch, 2, C) predictions of "
         "two networks or views",
@@ -142,6 +171,15 @@ KINDS = (
         _draw_class_views,
         lambda ids: np.repeat(logits_of(np.eye(5)[ids])[:, None], 3, axis=1),
         "softmax",
+    ),
+    Kind(
+        "tag_sequence",
+        "y_true (batch, T) tags, padded at the end by -1; y_pred (batch, T + K, K) scores of T "
+        "frames, then of each tag (column) after each other (row)",
+        _draw_tag_sequence,
+        lambda y: np.concatenate(
+            [logits_of(np.eye(3)[np.maximum(y, 0)]), np.zeros((len(y), 3, 3))], axis=1
+        ),
     ),
     Kind(
         "label_sequence",

@@ -20,6 +20,11 @@ def _draw_cosine_logits(rng, batch):
     return rng.integers(0, 5, batch), rng.uniform(-0.9, 0.9, (batch, 5))
 
 
+def _draw_label_sets(rng, batch):
+    sets = [[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]]
+    return np.resize(sets, (batch, 4)), rng.normal(size=(batch, 4))
+
+
 def _draw_views(rng, batch):
     """Views of examples that are at right angles to each other, and views of others."""
     basis = np.linalg.qr(rng.normal(size=(8, 8)))[0]
@@ -37,6 +42,14 @@ KINDS = (
         "y_true (batch,) class ids; y_pred (batch, D) embeddings; a loss over the whole batch",
         _draw_embedding,
         lambda ids: 10.0 * np.eye(4)[np.unique(ids, return_inverse=True)[1]],
+        extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
+    ),
+    Kind(
+        "label_sets",
+        "y_true (batch, L) in {0, 1}, the labels of each example; y_pred (batch, D) embeddings; "
+        "a loss over the whole batch",
+        _draw_label_sets,
+        lambda y: 10.0 * y,
         extremes=(-1e4, -1.0, 0.0, 1e-20, 1e4),
     ),
     Kind(

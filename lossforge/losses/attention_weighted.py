@@ -66,11 +66,8 @@ class AttentionWeighted(Loss):
                 f"AttentionWeighted: carrier must be 'target' or 'prediction', got {carrier!r}."
             )
         self.loss, self.carrier = loss, carrier
+        self.kinds = loss.kinds
         self.normalise, self.learn = bool(normalise), bool(learn)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.weighted_values(y_true, y_pred)[0]

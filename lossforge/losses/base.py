@@ -45,19 +45,21 @@ class Loss(keras.losses.Loss):
         dtype: float32 (default) or float64; half precision is raised to float32.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ()
+    kinds: tuple[str, ...] = ()
     """Names of the Kinds (lossforge.kinds) whose tensors this loss reads."""
     source: ClassVar[str] = ""
     """Authors, year, title."""
     minimum: ClassVar[float | None] = 0.0
     """The value at a perfect prediction; None where there is no such value."""
+    best_at_perfect: ClassVar[bool] = True
+    """False where the least value lies elsewhere than at a perfect prediction."""
     search: ClassVar[dict[str, Float | Choice]] = {}
     """The range of each hyper-parameter that is worth searching."""
     variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Constructor arguments that the conformance kit tests."""
     batch_coupled: bool = False
     """True where the value of an example depends on the others in the batch (`call_valid`)."""
-    detached: ClassVar[bool] = False
+    detached: bool = False
     """True where the paper holds a part of the formula constant in the gradient."""
     reweighted: ClassVar[bool] = False
     """True where that part is a weight that may grow as an example improves, and its value too."""
@@ -81,8 +83,7 @@ class Loss(keras.losses.Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name or snake_case(type(self).__name__), reduction, dtype)
-        if self._dtype != "float64":
-            self._dtype = "float32"
+        self._dtype: str = "float64" if self.dtype == "float64" else "float32"
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         leaves = tree.flatten(y_pred)
@@ -253,7 +254,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def argument_names(cls: type) -> list[str]:
+def argument_names(cls: Any) -> list[str]:
     """The constructor's own arguments, without name, reduction and dtype."""
     parameters = inspect.signature(cls.__init__).parameters.values()
     skip = ("self", "name", "reduction", "dtype")

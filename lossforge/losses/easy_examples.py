@@ -53,14 +53,11 @@ class EasyExamples(Loss):
         if not isinstance(loss, Loss):
             raise ValueError(f"EasyExamples: loss must be a lossforge Loss, got {loss!r}.")
         self.loss = loss
+        self.kinds = loss.kinds
         self.keep = check_range("EasyExamples", "keep", keep, 1e-6, 1.0)
         self.threshold = threshold
         if threshold is not None:
             self.threshold = check_range("EasyExamples", "threshold", threshold, -float("inf"))
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss.valid(y_true, y_pred)

@@ -44,11 +44,8 @@ class GlobalBatch(Loss):
         if not isinstance(loss, Loss):
             raise ValueError(f"GlobalBatch: loss must be a lossforge Loss, got {loss!r}.")
         self.loss = loss
+        self.kinds = loss.kinds
         self.batch_coupled = loss.batch_coupled
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss.valid(y_true, y_pred)
@@ -76,6 +73,11 @@ def in_a_replica() -> bool:
     import tensorflow as tf
 
     return tf.distribute.get_replica_context() is not None
+
+
+def from_all_replicas(x: Any) -> Any:
+    """The rows of all replicas, one replica after the other; `x` itself without a strategy."""
+    return x if replicas() == 1.0 or not in_a_replica() else gathered((x,))[0]
 
 
 def gathered(structure: Any) -> Any:

@@ -48,11 +48,8 @@ class HardExamples(Loss):
         if not isinstance(loss, Loss):
             raise ValueError(f"HardExamples: loss must be a lossforge Loss, got {loss!r}.")
         self.loss = loss
+        self.kinds = loss.kinds
         self.keep = check_range("HardExamples", "keep", keep, 1e-6, 1.0)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss.valid(y_true, y_pred)

@@ -42,11 +42,8 @@ class TargetFirst(Loss):
         if not isinstance(loss, Loss):
             raise ValueError(f"TargetFirst: loss must be a lossforge Loss, got {loss!r}.")
         self.loss = loss
+        self.kinds = loss.kinds
         self.batch_coupled = loss.batch_coupled
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def call_valid(self, y_true: Any, y_pred: Any, counts: Any) -> Any:
         first = ops.zeros(ops.shape(y_pred)[:1], dtype="int32")

@@ -145,7 +145,6 @@ def test_09_circle_holds_its_weights_constant():
     assert np.abs(ours - like_the_peer).max() > 1e-3 and cosine > held
 
 
-@on_tensorflow
 def test_10_poisson_mape_and_cosine_are_finite_where_peers_are_not():
     assert np.isnan(float(keras.losses.Poisson()([[1.0]], [[-0.5]])))
     assert finite(values_of(lossforge.Poisson(log_input=True), [[1.0]], np.array([[-0.5]])))
@@ -153,7 +152,8 @@ def test_10_poisson_mape_and_cosine_are_finite_where_peers_are_not():
     assert float(keras.losses.MeanAbsolutePercentageError()([[0.0]], [[1.0]])) > 1e8
     assert float(lossforge.MAPE()([[0.0]], [[1.0]])) < 1e5
     y, zero = np.array([[1.0, 0.0]]), np.zeros((1, 2))
-    assert np.abs(slope(keras.losses.CosineSimilarity(), y, zero)).max() > 1e5
+    peer = slope(keras.losses.CosineSimilarity(), y, zero)  # 1e7 on TensorFlow, NaN on JAX
+    assert not finite(peer) or np.abs(peer).max() > 1e5
     assert np.all(gradient_of(lossforge.CosineSimilarity(), y, zero) == 0)
 
 

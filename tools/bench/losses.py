@@ -1,24 +1,26 @@
 """Measures heavy losses against their peers, side by side in one process.
 
 python tools/bench/losses.py
-python tools/bench/losses.py --only focal --only triplet --json losses.json
+python tools/bench/losses.py --only segmentation --only triplet --json losses.json
+python tools/bench/losses.py --markdown docs/benchmarks.md
 
 Time is one forward and backward pass of a compiled step: the peer and lossforge take turns in one
-process, and the medians are compared. Memory is the highest resident size of a fresh process over
-one step, less what was there before (Linux). A
+process, and the shortest times are compared, since other work on the machine only adds. Memory is
+the highest resident size of a fresh process over one step, less what was there before (Linux). A
 peer that cannot be installed beside Keras 3 is replaced by its algorithm, written here from its
 description (`peers.py`), and the table says so.
 """
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import gc
 import importlib.metadata
 import json
 import multiprocessing
 import os
-import statistics
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -32,11 +34,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One comparison.
 
     Args:
+        group: the family that it belongs to.
         size: of its input, in words.
         peer: name and version, or what the reference implements.
         steps: makes the compiled steps of lossforge and, where there is one, of the peer; a step
@@ -46,6 +52,7 @@ class Case:
         agree: whether both values must be equal.
     """
 
+    group: str
     size: str
     peer: str
     steps: Callable[[], list[Any]]
@@ -55,32 +62,49 @@ class Case:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", multiple=True, metavar="NAME", help="A case; may be given several times.")
-@click.option("--repeats", default=5, show_default=True, help="Turns of each side.")
-@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="To write.")
-def command(only: tuple[str, ...], repeats: int, path: Path | None) -> None:
-    """Measure heavy losses against their peers; print ratios, and write them as JSON.
+@click.option("--only", multiple=True, metavar="NAME", help="A case or a group; may be repeated.")
+@click.option("--repeats", default=3, show_default=True, help="Turns of each side.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="File.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="File.")
+def command(
+    only: tuple[str, ...], repeats: int, json_path: Path | None, markdown: Path | None
+) -> None:
+    """Measure heavy losses against their peers; print ratios, and write them to files.
 
     \b
     python tools/bench/losses.py
-    python tools/bench/losses.py --only focal --only triplet --json losses.json
-    """
-    import cases
+    python tools/bench/losses.py --only segmentation --only triplet --json losses.json
+    python tools/bench/losses.py --markdown docs/benchmarks.md
 
-    unknown = sorted(set(only) - set(cases.CASES))
-    if unknown:
-        raise click.UsageError(f"No case is called '{unknown[0]}'. There are: {list(cases.CASES)}.")
-    rows = []
-    for name in only or cases.CASES:
-        row = measure(name, repeats)
-        rows.append(row)
-        click.echo(line(row))
-    if path is not None:
-        result = {"versions": versions(), "cases": rows}
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    if not all(row["reached"] for row in rows):
-        click.echo("Targets missed: " + ", ".join(r["name"] for r in rows if not r["reached"]))
+    The exit status is 1 where a target is missed.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in chosen(only):
+        rows.append(measure(name, repeats))
+        click.echo(line(rows[-1]))
+        if json_path is not None:  # after each case: what is measured is kept
+            result = {"versions": versions(), "cases": rows}
+            json_path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        if markdown is not None:
+            markdown.write_text(page(rows), encoding="utf-8")
+    missed = [row["name"] for row in rows if not row["reached"]]
+    if missed:
+        click.echo("Targets missed: " + ", ".join(missed))
         sys.exit(1)
+
+
+def chosen(only: tuple[str, ...]) -> list[str]:
+    """Names of the cases that are asked for: all, or single ones and whole groups."""
+    from cases import CASES
+
+    groups = sorted({case.group for case in CASES.values()})
+    for name in only:
+        if name not in CASES and name not in groups:
+            raise click.UsageError(
+                f"No case or group is called '{name}'. Groups: {', '.join(groups)}. "
+                f"Cases: {', '.join(CASES)}."
+            )
+    return [n for n, case in CASES.items() if not only or n in only or case.group in only]
 
 
 def measure(name: str, repeats: int) -> dict[str, Any]:
@@ -103,30 +127,39 @@ def case_of(name: str) -> Case:
 
 
 def time_of(name: str, repeats: int) -> dict[str, Any]:
-    """The case's words and the median seconds of both sides, which take turns."""
+    """The case's words and the least seconds of both sides, which take turns."""
     case = case_of(name)
-    row = {"name": name, "size": case.size, "peer": case.peer, "target": case.target}
+    words = {f: getattr(case, f) for f in ("group", "size", "peer", "target")}
+    row: dict[str, Any] = {"name": name, **words}
     sides = case.steps()
     values = [float(np.sum(step()[0])) for step in sides]
     if case.agree and not np.isclose(*values, rtol=1e-3):
         raise RuntimeError(f"{name}: values differ, {values[0]} and the peer's {values[1]}.")
     turns = [[seconds(step) for step in sides] for _ in range(repeats)]
-    medians = [statistics.median(times) for times in zip(*turns, strict=True)]
-    return row | dict(zip(("seconds", "peer_seconds"), medians, strict=False))
+    least = [min(times) for times in zip(*turns, strict=True)]
+    return row | dict(zip(("seconds", "peer_seconds"), least, strict=False))
 
 
 def memory_of(name: str, side: str) -> float:
-    """The highest resident size over the first step of a side, less that before it, in MB."""
-    import tensorflow as tf
+    """The highest resident size over a step, less that before it, in MB.
 
+    An earlier step has loaded what a first one loads, and its result is kept, so that the step
+    cannot use that memory again. Blocks of 64 KB and more go back to the system once they are free.
+    """
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, 65536)
     step = case_of(name).steps()[side == "theirs"]
     step.trace()
-    tf.function(lambda x: tf.reduce_sum(tf.matmul(x, x)))(tf.ones((64, 64)))  # starts its threads
+    first = step()
+    time.sleep(0.3)  # its temporaries are freed by other threads
     gc.collect()
+    libc.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the highest size so far
     before = _status("VmRSS")
-    step()
-    return (_status("VmHWM") - before) / 1024
+    second = step()
+    peak = _status("VmHWM")
+    del first, second
+    return (peak - before) / 1024
 
 
 def in_a_fork(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -139,7 +172,7 @@ def in_a_fork(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def line(row: dict[str, Any]) -> str:
-    ours = f"{row['name']:18} {row['size']:24} {1e3 * row['seconds']:9.1f} ms"
+    ours = f"{row['name']:18} {row['size']:26} {1e3 * row['seconds']:9.1f} ms"
     ours += f" {row['megabytes']:7.0f} MB"
     if "times_faster" in row:
         ours += f" | {row['times_faster']:7.2f} x time {row['times_leaner']:7.2f} x memory"
@@ -147,6 +180,45 @@ def line(row: dict[str, Any]) -> str:
         ours += " | " + " " * 31
     mark = "reached" if row["reached"] else "MISSED"
     return f"{ours} | {row['peer']} | {row['target']}: {mark}"
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """docs/benchmarks.md."""
+    table = [
+        "| case | input | peer | ms | MB | time | memory | target | |",
+        "|---|---|---|--:|--:|--:|--:|---|---|",
+    ]
+    for row in rows:
+        ratios = [f"{row[r]:.2f}" if r in row else "" for r in ("times_faster", "times_leaner")]
+        numbers = f"{1e3 * row['seconds']:.1f}", f"{row['megabytes']:.0f}", *ratios
+        mark = "reached" if row["reached"] else "**missed**"
+        cells = row["name"], row["size"], row["peer"], *numbers, row["target"], mark
+        table.append("| " + " | ".join(cells) + " |")
+    reached = sum(row["reached"] for row in rows)
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return PAGE.format(
+        table="\n".join(table),
+        reached=reached,
+        cases=len(rows),
+        packages=packages,
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+    )
+
+
+PAGE = """# What heavy losses cost
+
+Written by `python tools/bench/losses.py --markdown docs/benchmarks.md`, which takes a few minutes.
+
+Time is one forward and backward pass of a compiled TensorFlow step, memory what such a step takes
+beyond its inputs. Both are ratios to a peer that ran in turns with lossforge in the same process:
+2.00 is half the peer's time, or half its memory. The milliseconds are those of this machine
+({machine}). A peer that does not run beside Keras 3 is replaced by its algorithm, written from its
+description in `tools/bench/peers.py`; its row says so.
+
+{packages}. {reached} of {cases} targets are reached.
+
+{table}
+"""
 
 
 def seconds(step: Callable[[], Any]) -> float:

@@ -22,7 +22,7 @@ class RotatedLoss(Loss):
     A box turned by pi, or by pi / 2 with its sides swapped, is the same box.
     """
 
-    kinds = ()
+    kinds: tuple[str, ...] = ()
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if y_pred.shape[-1] != 5:

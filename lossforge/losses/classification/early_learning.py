@@ -53,13 +53,8 @@ class ELR(Loss):
         self.weight = check_range("ELR", "weight", weight, 0.0)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        if len(y_pred.shape) != 3 or y_pred.shape[1] != 2:
-            raise ValueError(
-                "ELR reads (batch, 2, C), logits and running targets, as from RunningTargets; got "
-                f"predictions of shape {tuple(y_pred.shape)}."
-            )
-        log_p = ops.log_softmax(y_pred[:, 0], axis=-1)
-        target = ops.clip(ops.stop_gradient(y_pred[:, 1]), 0.0, 1.0)
+        logits, target = logp.split_pair("ELR", "running targets", "RunningTargets", y_pred)
+        log_p, target = ops.log_softmax(logits, axis=-1), ops.clip(target, 0.0, 1.0)
         agreement = ops.minimum(ops.sum(ops.exp(log_p) * target, axis=-1), 1.0)
         labels = logp.one_hot_targets(y_true, log_p)
         pull = ops.log1p(-(1.0 - FLOOR) * agreement)

@@ -19,9 +19,9 @@ class GHMC(Loss):
         loss = mean_c w_c * -(y_c log p_c + (1 - y_c) log(1 - p_c))
 
     The weights have no gradient and a mean of 1 over the N elements of the batch. As in the
-    authors' code; the paper divides by all bins, which shrinks the loss when some are empty. The
-    running mean of counts over batches, which their code has off by default, is left out: batches
-    of many elements need none, and without it the loss has no state.
+    authors' code; the paper divides by all bins, which shrinks the loss when some are empty. With a
+    running mean of the counts over batches, which helps small batches: `WeightedSigmoid` after
+    `lossforge.heads.RunningHistogram`.
 
     Reads: y_true: (batch, ..., C) in [0, 1]; y_pred: (batch, ..., C) probabilities, or logits with
         `from_logits=True`.

@@ -54,6 +54,16 @@ def binary_targets(y_true: Any, y_pred: Any) -> Any:
     return ops.cast(y_true, y_pred.dtype)
 
 
+def split_pair(loss: str, second: str, head: str, y_pred: Any) -> tuple[Any, Any]:
+    """(logits (batch, C), what a head put beside them (batch, C), without gradient)."""
+    if len(y_pred.shape) != 3 or y_pred.shape[1] != 2:
+        raise ValueError(
+            f"{loss} reads (batch, 2, C), logits and {second}, as from {head}; got predictions of "
+            f"shape {tuple(y_pred.shape)}."
+        )
+    return y_pred[:, 0], ops.stop_gradient(y_pred[:, 1])
+
+
 def log_softmax(y_pred: Any, from_logits: bool) -> Any:
     """log p over the last axis; probabilities are normalised first, as Keras does."""
     if from_logits:

@@ -231,7 +231,7 @@ class Seesaw(Loss):
         C_yj = max(1, (p_j / p_y)^q)      compensation: but in full where j outscores y
 
     C is constant in the gradient, as in the authors' code. The counts are those of the training
-    set; the paper also counts labels while training, which ends at the same numbers.
+    set. The paper counts labels while training, which ends at the same shares: `RunningSeesaw`.
 
     Reads: y_pred: (batch, ..., C) logits with `from_logits=True`; probabilities are taken as their
         softmax, z = log p. y_true: class ids (batch, ...) or one-hot (batch, ..., C).
@@ -285,13 +285,63 @@ class Seesaw(Loss):
         log_p = logp.log_softmax(y_pred, self.from_logits)
         log_n = class_constants(self, np.log(self.class_counts), y_pred)
         targets = logp.one_hot_targets(y_true, y_pred)
-        own_n = ops.sum(targets * log_n, axis=-1, keepdims=True)
-        own_p = ops.stop_gradient(ops.sum(targets * log_p, axis=-1, keepdims=True))
-        own_p = ops.maximum(own_p, float(np.log(self.epsilon)))
-        mitigation = self.p * ops.minimum(log_n - own_n, 0.0)
-        compensation = self.q * ops.maximum(ops.stop_gradient(log_p) - own_p, 0.0)
-        scale = (1.0 - targets) * (mitigation + compensation)
-        return -ops.sum(targets * ops.log_softmax(log_p + scale, axis=-1), axis=-1)
+        return seesaw(log_p, log_n, targets, self.p, self.q, self.epsilon)
+
+
+class RunningSeesaw(Loss):
+    """Seesaw whose counts are those of the labels seen so far.
+
+        loss as in `Seesaw`, with n_c from `lossforge.heads.RunningClassCounts`
+
+    The counts are a state of that layer, which the model saves and restores; the loss is pure.
+
+    Reads: y_true: class ids (batch,) or one-hot (batch, C); y_pred: (batch, 2, C), logits, then
+        counts, as from `RunningClassCounts`.
+    Returns: (batch,).
+    Edges: a class that was not seen counts as seen once.
+    Source: Wang et al. 2021, Seesaw Loss for Long-Tailed Instance Segmentation, equations 4 to 7.
+
+    >>> loss = RunningSeesaw(p=0.0, q=0.0)
+    >>> round(float(loss([1], [[[0.0, 0.0], [9.0, 1.0]]])), 4)  # log 2
+    0.6931
+
+    Args:
+        p: strength of mitigation, >= 0; the paper's 0.8.
+        q: strength of compensation, >= 0; the paper's 2.
+        epsilon: > 0; the authors' 0.01.
+
+    Raises:
+        ValueError: for numbers out of range, or predictions without counts.
+    """
+
+    kinds = ("logits_and_counts",)
+    source = "Wang et al. 2021, Seesaw Loss for Long-Tailed Instance Segmentation"
+    detached = True
+    search = {"p": Float(0.0, 1.5), "q": Float(0.0, 4.0)}
+    variants = ({}, {"p": 1.2, "q": 0.5, "epsilon": 0.1})
+
+    def __init__(self, p: float = 0.8, q: float = 2.0, epsilon: float = 0.01, **base: Any) -> None:
+        super().__init__(**base)
+        self.p = check_range("RunningSeesaw", "p", p, 0.0)
+        self.q = check_range("RunningSeesaw", "q", q, 0.0)
+        self.epsilon = check_range("RunningSeesaw", "epsilon", epsilon, 1e-6, 1.0)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        logits, counts = logp.split_pair("RunningSeesaw", "counts", "RunningClassCounts", y_pred)
+        log_p, log_n = ops.log_softmax(logits, axis=-1), ops.log(ops.maximum(counts, 1.0))
+        targets = logp.one_hot_targets(y_true, logits)
+        return seesaw(log_p, log_n, targets, self.p, self.q, self.epsilon)
+
+
+def seesaw(log_p: Any, log_n: Any, targets: Any, p: float, q: float, epsilon: float) -> Any:
+    """The seesaw cross-entropy, from log p and log counts of the classes."""
+    own_n = ops.sum(targets * log_n, axis=-1, keepdims=True)
+    own_p = ops.stop_gradient(ops.sum(targets * log_p, axis=-1, keepdims=True))
+    own_p = ops.maximum(own_p, float(np.log(epsilon)))
+    mitigation = p * ops.minimum(log_n - own_n, 0.0)
+    compensation = q * ops.maximum(ops.stop_gradient(log_p) - own_p, 0.0)
+    scale = (1.0 - targets) * (mitigation + compensation)
+    return -ops.sum(targets * ops.log_softmax(log_p + scale, axis=-1), axis=-1)
 
 
 def effective_weights(class_counts: Sequence[float], beta: float) -> np.ndarray:

@@ -47,13 +47,10 @@ class SuperLoss(Loss):
         if not isinstance(loss, Loss):
             raise ValueError(f"SuperLoss: loss must be a lossforge Loss, got {loss!r}.")
         self.loss = loss
+        self.kinds = loss.kinds
         self.tau = None if tau is None else check_range("SuperLoss", "tau", tau, -1e30)
         self.lam = check_range("SuperLoss", "lam", lam, 1e-6)
         self.batch_coupled = loss.batch_coupled
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss.valid(y_true, y_pred)

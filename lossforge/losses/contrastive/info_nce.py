@@ -75,7 +75,7 @@ class NTXent(TwoViews):
 
     def values(self, x: Any, y: Any, counts: Any) -> Any:
         if self.chunk is not None:
-            return self._in_chunks(unit(x), unit(y), counts)
+            return self._in_chunks(unit(x), unit(y), counts, self.chunk)
         logits, positive, negative = all_views(x, y, counts, self.temperature)
         if not self.decoupled:
             is_partner = partners(counts)
@@ -84,7 +84,7 @@ class NTXent(TwoViews):
         values = log_sum_exp_where(negative, logits) - self._weights(positive, counts) * positive
         return halves_mean(ops.where(some(negative), values, 0.0))
 
-    def _in_chunks(self, x: Any, y: Any, counts: Any) -> Any:
+    def _in_chunks(self, x: Any, y: Any, counts: Any, chunk: int) -> Any:
         size = ops.shape(x)[0]
         columns = ops.arange(2 * size)
         counted = ops.concatenate([counts, counts])[None, :]
@@ -96,7 +96,7 @@ class NTXent(TwoViews):
 
         positive = ops.tile(ops.sum(x * y, axis=-1) / self.temperature, 2)
         views = ops.concatenate([x, y], axis=0)
-        log_total = chunks.log_sum_exp_of_dots(views, others, 1.0 / self.temperature, self.chunk)
+        log_total = chunks.log_sum_exp_of_dots(views, others, 1.0 / self.temperature, chunk)
         if not self.decoupled:
             return halves_mean(log_total - positive)
         some_others = ops.sum(ops.cast(counts, "int32")) > 1

@@ -122,6 +122,50 @@ class VICReg(TwoViews):
         return self.invariance * agreement + self.variance * spread + self.covariance * together
 
 
+class TiCo(TwoViews):
+    """Views agree, and embeddings keep away from directions that the batch already fills.
+
+        C = Z^T Z / N,    loss_i = -cos(z_i, x_i) + contrast z_i^T C z_i
+
+    with z the second view at length 1. The paper's C is a moving average over batches; this is its
+    beta = 0, the batch's own, which needs no state. z^T C z is the mean squared cosine with all
+    embeddings of the batch.
+
+    Reads: y_true: (batch, D), x; y_pred: (batch, D), z; of any length.
+    Returns: (batch,).
+    Source: Zhu et al. 2022, TiCo: Transformation Invariance and Covariance Contrast for
+        Self-Supervised Visual Representation Learning, equation 6.
+
+    >>> x = [[1.0, 0.0], [0.0, 1.0]]
+    >>> float(TiCo(contrast=2.0)(x, x))
+    0.0
+
+    Args:
+        contrast: weight >= 0; the paper's rho, 8.
+
+    Raises:
+        ValueError: for a negative weight.
+    """
+
+    kinds = ("views",)
+    source = "Zhu et al. 2022, TiCo: Transformation Invariance and Covariance Contrast"
+    minimum = None
+    memory = "O(B D + D^2)"
+    search = {"contrast": Float(0.5, 50.0, log=True)}
+    variants = ({}, {"contrast": 1.0})
+
+    def __init__(self, contrast: float = 8.0, **base: Any) -> None:
+        super().__init__(**base)
+        self.contrast = check_range("TiCo", "contrast", contrast, 0.0)
+
+    def values(self, x: Any, y: Any, counts: Any) -> Any:
+        x, z = unit(x), unit(y)
+        counted = z * ops.cast(counts, z.dtype)[:, None]
+        covariance = ops.matmul(ops.transpose(counted), counted) / views.number_of(counts, z)
+        crowded = ops.sum(ops.matmul(z, covariance) * z, axis=-1)
+        return self.contrast * crowded - ops.sum(x * z, axis=-1)
+
+
 class AlignmentUniformity(TwoViews):
     """Views of an example are near on the sphere, and examples are spread over all of it.
 

@@ -15,7 +15,9 @@ from lossforge.losses.base import check_range
 from lossforge.losses.embedding import pairs
 from lossforge.losses.embedding.distances import cosine_similarity, diagonal
 from lossforge.losses.embedding.pairs import InBatch
-from lossforge.ranges import Float
+from lossforge.ranges import Choice, Float
+
+PNP_VARIANTS = ("O", "Iu", "Ib", "Ds", "Dq")
 
 
 class SmoothAP(InBatch):
@@ -114,6 +116,84 @@ class RecallAtK(InBatch):
         fall = ops.sum(found * (1.0 - found), axis=0) / (len(self.k) * self.rank_temperature)
         value = ops.sum(share) - ops.sum(share * ops.sum(found, axis=0)) / len(self.k)
         return value, _to_columns(every * slope * (share * fall)[:, None])
+
+
+class PNP(InBatch):
+    """Only negatives that rank above a positive cost; the order among positives does not.
+
+        R_ip = sum over n of sigmoid((s_in - s_ip) / temperature), about how many rank above p
+        loss_i = mean over p of f(R_ip)
+
+        "O"    f(R) = R
+        "Iu"   f(R) = (1 + R) log(1 + R)            the more above, the steeper
+        "Ib"   f(R) = (b R - log(1 + b R)) / b^2    the same, bounded by 1 / b
+        "Ds"   f(R) = log(1 + R)                    the more above, the flatter
+        "Dq"   f(R) = 1 - (1 + R)^-alpha
+
+    Reads: y_true: class ids (batch,); y_pred: embeddings (batch, D), any length.
+    Returns: (batch,), >= 0.
+    Edges: an anchor without positives costs 0. Memory is O(B^2), time O(B^3).
+    Source: Li et al. 2022, Rethinking the Optimization of Average Precision: Only Penalizing
+        Negative Instances before Positive Ones is Enough, equations 8 to 13.
+
+    >>> float(PNP()([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]))
+    0.0
+
+    Args:
+        variant: "O", "Iu", "Ib", "Ds" or "Dq".
+        temperature: width of the step, > 0; the paper's 0.01.
+        b: of "Ib", > 0.
+        alpha: of "Dq", > 0.
+
+    Raises:
+        ValueError: for a variant that does not exist, or numbers out of range.
+    """
+
+    kinds = ("embedding",)
+    source = "Li et al. 2022, Rethinking the Optimization of Average Precision"
+    search = {"temperature": Float(0.005, 0.2, log=True), "variant": Choice(PNP_VARIANTS)}
+    variants = ({}, *({"variant": v, "temperature": 0.2} for v in PNP_VARIANTS))
+
+    def __init__(
+        self,
+        variant: str = "O",
+        temperature: float = 0.01,
+        b: float = 2.0,
+        alpha: float = 1.0,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        if variant not in PNP_VARIANTS:
+            names = ", ".join(repr(v) for v in PNP_VARIANTS)
+            raise ValueError(f"PNP: variant must be one of {names}, got {variant!r}.")
+        self.variant = variant
+        self.temperature = check_range("PNP", "temperature", temperature, 1e-4)
+        self.b = check_range("PNP", "b", b, 1e-6)
+        self.alpha = check_range("PNP", "alpha", alpha, 1e-6)
+
+    def pair_values(self, embeddings: Any, positive: Any, negative: Any) -> Any:
+        return by_anchor(self._anchor, cosine_similarity(embeddings), positive, negative)
+
+    def _anchor(self, s: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
+        above, slope = steps(s, self.temperature)
+        other = ops.cast(negative, s.dtype)[None, :]
+        cost, rise = self._cost(ops.sum(other * above, axis=-1))
+        share = ops.cast(positive, s.dtype) / ops.maximum(pairs.number(positive, s), 1.0)
+        return ops.sum(share * cost), _to_columns(other * slope * (share * rise)[:, None])
+
+    def _cost(self, rank: Any) -> tuple[Any, Any]:
+        """f(R) and its slope."""
+        if self.variant == "O":
+            return rank, ops.ones_like(rank)
+        if self.variant == "Iu":
+            return (1.0 + rank) * ops.log1p(rank), 1.0 + ops.log1p(rank)
+        if self.variant == "Ib":
+            cost = (self.b * rank - ops.log1p(self.b * rank)) / self.b**2
+            return cost, rank / (1.0 + self.b * rank)
+        if self.variant == "Ds":
+            return ops.log1p(rank), 1.0 / (1.0 + rank)
+        left = ops.power(1.0 + rank, -self.alpha)
+        return 1.0 - left, self.alpha * left / (1.0 + rank)
 
 
 def by_anchor(function: Callable, s: Any, positive: Any, negative: Any) -> Any:

@@ -89,8 +89,7 @@ class GivenTriplets(Loss):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        soft = margin == "soft"
-        self.margin = margin if soft else check_range("GivenTriplets", "margin", margin, 0.0)
+        self.margin = check_margin("GivenTriplets", margin)
         if distance not in ("euclidean", "squared_euclidean", "chord"):
             raise ValueError(
                 "GivenTriplets: distance must be 'euclidean', 'squared_euclidean' or 'chord', "
@@ -110,8 +109,22 @@ class GivenTriplets(Loss):
         if self.swap:
             far = ops.minimum(far, self._distance(positive, negative))
         excess = self._distance(anchor, positive) - far
-        return ops.softplus(excess) if self.margin == "soft" else ops.relu(excess + self.margin)
+        return hinge(excess, self.margin)
 
     def _distance(self, a: Any, b: Any) -> Any:
         squared = ops.sum(ops.square(a - b), axis=-1)
         return squared if self.distance == "squared_euclidean" else safe_sqrt(squared)
+
+
+def check_margin(loss: str, margin: float | str) -> float | str:
+    """A number >= 0, or "soft"."""
+    if isinstance(margin, str):
+        if margin != "soft":
+            raise ValueError(f"{loss}: margin must be a number >= 0 or 'soft', got {margin!r}.")
+        return margin
+    return check_range(loss, "margin", margin, 0.0)
+
+
+def hinge(excess: Any, margin: float | str) -> Any:
+    """[excess + margin]_+, or the soft one, log(1 + exp(excess))."""
+    return ops.softplus(excess) if isinstance(margin, str) else ops.relu(excess + margin)

@@ -43,14 +43,7 @@ class Mined(InBatch):
         if not callable(getattr(miner, "mine", None)):
             raise ValueError(f"Mined: miner must be a lossforge Miner, got {miner!r}.")
         self.loss, self.miner = loss, miner
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
-
-    @property
-    def detached(self) -> bool:
-        return self.loss.detached
+        self.kinds, self.detached = loss.kinds, loss.detached
 
     def pair_values(self, embeddings: Any, positive: Any, negative: Any) -> Any:
         positive, negative = self.miner.mine(embeddings, positive, negative)

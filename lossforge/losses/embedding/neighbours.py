@@ -68,9 +68,10 @@ class SupCon(InBatch):
         if self.chunk is None:
             return super().call_valid(y_true, y_pred, counts)
         labels, counts = pairs.check_batch("SupCon", y_true, y_pred, counts)
-        return pairs.where_nan(y_pred, self._in_chunks(unit(y_pred), labels, counts))
+        values = self._in_chunks(unit(y_pred), labels, counts, self.chunk)
+        return pairs.where_nan(y_pred, values)
 
-    def _in_chunks(self, x: Any, labels: Any, counts: Any) -> Any:
+    def _in_chunks(self, x: Any, labels: Any, counts: Any, chunk: int) -> Any:
         columns = ops.arange(ops.shape(x)[0])
 
         def others(rows):
@@ -81,13 +82,13 @@ class SupCon(InBatch):
             return ops.logical_and(others(rows), same)
 
         scale = 1.0 / self.temperature
-        log_total = chunks.log_sum_exp_of_dots(x, others, scale, self.chunk)
+        log_total = chunks.log_sum_exp_of_dots(x, others, scale, chunk)
         sums, number = chunks.class_sums(x, labels, counts)
         number = ops.where(counts, number - 1.0, 0.0)
         if self.positives == "out":
             own = ops.sum(x * (sums - x), axis=-1) * scale / ops.maximum(number, 1.0)
             return ops.where(number > 0, log_total - own, 0.0)
-        log_same = chunks.log_sum_exp_of_dots(x, positives, scale, self.chunk)
+        log_same = chunks.log_sum_exp_of_dots(x, positives, scale, chunk)
         values = log_total - log_same + ops.log(ops.maximum(number, 1.0))
         return ops.where(number > 0, values, 0.0)
 

@@ -109,11 +109,7 @@ class Circle(InBatch):
         super().__init__(**base)
         self.margin = check_range("Circle", "margin", margin, 0.0, 1.0)
         self.gamma = check_range("Circle", "gamma", gamma, 1e-6)
-        self.hold_weights = bool(hold_weights)
-
-    @property
-    def detached(self) -> bool:
-        return self.hold_weights
+        self.hold_weights = self.detached = bool(hold_weights)
 
     def pair_values(self, embeddings: Any, positive: Any, negative: Any) -> Any:
         s = cosine_similarity(embeddings)

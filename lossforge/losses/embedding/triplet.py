@@ -6,9 +6,9 @@ from typing import Any
 
 from keras import ops
 
-from lossforge.losses.base import check_range
 from lossforge.losses.embedding import pairs
 from lossforge.losses.embedding.distances import check_distance, pairwise
+from lossforge.losses.embedding.given import check_margin, hinge
 from lossforge.losses.embedding.pairs import InBatch
 from lossforge.ranges import Choice, Float
 
@@ -78,24 +78,21 @@ class Triplet(InBatch):
             raise ValueError(f"Triplet: strategy must be one of {names}, got {strategy!r}.")
         if margin == "soft" and strategy == "all":
             raise ValueError("Triplet: margin='soft' needs strategy 'semi-hard' or 'hard'.")
-        self.margin = margin if margin == "soft" else check_range("Triplet", "margin", margin, 0.0)
+        self.margin = check_margin("Triplet", margin)
         self.strategy = strategy
         self.distance = check_distance("Triplet", distance)
 
     def pair_values(self, embeddings: Any, positive: Any, negative: Any) -> Any:
         d = pairwise(embeddings, distance=self.distance)
-        if self.strategy == "all":
+        if self.strategy == "all" and not isinstance(self.margin, str):
             return all_triplets(d, positive, negative, self.margin)
         if self.strategy == "hard":
             excess = pairs.max_where(positive, d) - pairs.min_where(negative, d)
             both = ops.logical_and(pairs.some(positive), pairs.some(negative))
-            return ops.where(both, self._cost(excess), 0.0)
+            return ops.where(both, hinge(excess, self.margin), 0.0)
         excess = d - semi_hard_negatives(d, negative)
         valid = ops.logical_and(positive, pairs.some(negative)[:, None])
-        return pairs.mean_where(valid, self._cost(excess))
-
-    def _cost(self, excess: Any) -> Any:
-        return ops.softplus(excess) if self.margin == "soft" else ops.relu(excess + self.margin)
+        return pairs.mean_where(valid, hinge(excess, self.margin))
 
 
 def semi_hard_negatives(d: Any, negative: Any) -> Any:

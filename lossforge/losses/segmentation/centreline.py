@@ -162,7 +162,7 @@ def skeleton(x: Any, iterations: int) -> Any:
 
 def eroded(x: Any) -> Any:
     """The least over the cross of direct neighbours."""
-    least = []
+    least: list[Any] = []
     for axis in spatial_axes(x):
         least += neighbours(x, axis, "symmetric")
     return functools.reduce(ops.minimum, least, x)

@@ -117,11 +117,17 @@ class LovaszHinge(RegionLoss):
 
 def extension(errors: Any, y: Any, weight: Any) -> tuple[Any, Any]:
     """(batch, C): the Lovász extension of 1 - IoU at `errors`, and which classes are present."""
-    weight = ops.ones_like(errors) if weight is None else weight + ops.zeros_like(errors)
-    errors, y, weight = (pixels_last(x) for x in (errors, y, weight))
-    errors = ops.where(weight > 0, errors, 0.0)
-    order = ops.argsort(ops.where(weight > 0, -ops.stop_gradient(errors), 1.0), axis=-1)
-    errors, y, weight = (ops.take_along_axis(x, order, axis=-1) for x in (errors, y, weight))
+    if weight is not None:
+        weight = pixels_last(ops.broadcast_to(weight, ops.shape(errors)))
+    errors, y = pixels_last(errors), pixels_last(y)
+    if weight is None:
+        order = ops.argsort(-ops.stop_gradient(errors), axis=-1)
+        weight = 1.0
+    else:
+        errors = ops.where(weight > 0, errors, 0.0)
+        order = ops.argsort(ops.where(weight > 0, -ops.stop_gradient(errors), 1.0), axis=-1)
+        weight = ops.take_along_axis(weight, order, axis=-1)
+    errors, y = (ops.take_along_axis(x, order, axis=-1) for x in (errors, y))
     seen = ops.cumsum(weight * y, axis=-1)
     size = seen[..., -1:]
     union = size + ops.cumsum(weight * (1.0 - y), axis=-1)

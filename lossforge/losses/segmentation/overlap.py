@@ -10,7 +10,8 @@ from keras import ops
 
 from lossforge.losses.base import check_range
 from lossforge.losses.classification.log_probabilities import safe_log
-from lossforge.losses.segmentation.regions import RegionLoss, divide, overlap, spatial_sum
+from lossforge.losses.segmentation.overlap_sums import overlap_sums
+from lossforge.losses.segmentation.regions import RegionLoss, divide, spatial_sum, targets
 from lossforge.ranges import Choice, Float
 
 MODES = ("linear", "log", "log_cosh")
@@ -28,7 +29,7 @@ class Dice(RegionLoss):
 
     Reads: y_pred: (batch, *spatial, C) probabilities, or logits with `from_logits=True`. y_true:
         masks of the same shape, or class ids (batch, *spatial).
-    Returns: (batch,); in [0, 1] unless `mode="log"`.
+    Returns: (batch,); in [0, 1] unless `mode="log"`. Class ids are the lean way: no one-hot copy.
     Edges: `smooth` stands above and below: an empty mask predicted empty costs 0, and pixels
         predicted on it cost and have a slope. With smooth = 0 an empty mask costs 1 whatever is
         predicted, and 0 when that is nothing at all. The log is kept finite below 1e-7.
@@ -52,6 +53,7 @@ class Dice(RegionLoss):
     """
 
     pools = True
+    keeps_ids = True
     kinds = ("mask", "class_mask")
     source = "Milletari et al. 2016, V-Net"
     search = {"smooth": Float(1e-3, 10.0, log=True), "squared": Choice((False, True))}
@@ -81,10 +83,11 @@ class Dice(RegionLoss):
 
     def score(self, y: Any, p: Any, weight: Any) -> Any:
         if self.squared:
+            y = targets(y, p)
             shared = spatial_sum(y * p, weight)
             sizes = spatial_sum(y * y + p * p, weight)
         else:
-            shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+            shared, in_p, in_y = overlap_sums(y, p, weight)
             sizes = in_p + in_y
         return self.class_mean(cost(2.0 * shared, sizes, self.smooth, self.mode))
 
@@ -120,6 +123,7 @@ class Jaccard(RegionLoss):
     """
 
     pools = True
+    keeps_ids = True
     kinds = ("mask", "class_mask")
     source = "Rahman and Wang 2016, Optimizing Intersection-Over-Union in Deep Neural Networks"
     search = {"smooth": Float(1e-3, 10.0, log=True), "mode": Choice(MODES)}
@@ -140,7 +144,7 @@ class Jaccard(RegionLoss):
         self.mode = check_mode("Jaccard", mode)
 
     def score(self, y: Any, p: Any, weight: Any) -> Any:
-        shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+        shared, in_p, in_y = overlap_sums(y, p, weight)
         return self.class_mean(cost(shared, in_p + in_y - shared, self.smooth, self.mode))
 
 
@@ -178,6 +182,7 @@ class Tversky(RegionLoss):
     """
 
     pools = True
+    keeps_ids = True
     kinds = ("mask", "class_mask")
     source = "Salehi et al. 2017, Tversky Loss Function for Image Segmentation"
     search = {"alpha": Float(0.1, 1.0), "beta": Float(0.1, 1.0)}
@@ -234,6 +239,7 @@ class FocalTversky(RegionLoss):
     """
 
     pools = True
+    keeps_ids = True
     kinds = ("mask", "class_mask")
     source = "Abraham and Khan 2019, A Novel Focal Tversky Loss Function"
     search = {"gamma": Float(0.5, 3.0), "alpha": Float(0.1, 0.9)}
@@ -262,14 +268,9 @@ class FocalTversky(RegionLoss):
 
 def tversky(y: Any, p: Any, weight: Any, alpha: float, beta: float, smooth: float) -> Any:
     """(batch, C): (alpha FP + beta FN) / (TP + alpha FP + beta FN + smooth)."""
-    shared, in_p, in_y = sums(overlap(y, p), p, y, weight)
+    shared, in_p, in_y = overlap_sums(y, p, weight)
     errors = alpha * (in_p - shared) + beta * (in_y - shared)
     return divide(errors, shared + errors + smooth)
-
-
-def sums(shared: Any, p: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
-    """(batch, C) of each over the pixels of an image: all that an overlap needs."""
-    return tuple(spatial_sum(x, weight) for x in (shared, p, y))
 
 
 def cost(shared: Any, sizes: Any, smooth: float, mode: str) -> Any:

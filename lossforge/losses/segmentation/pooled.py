@@ -47,10 +47,7 @@ class Pooled(Loss):
                 f"Pooled: loss must be a loss of overlap such as Dice(), got {loss!r}."
             )
         self.loss = loss
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return self.loss.kinds
+        self.kinds = loss.kinds
 
     def valid(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss.valid(y_true, y_pred)

@@ -34,6 +34,8 @@ class RegionLoss(Loss):
 
     pools: ClassVar[bool] = False
     """True where the sums run over pixels in any order, so that a batch can be one image."""
+    keeps_ids: ClassVar[bool] = False
+    """True where `score` reads class ids (batch, *spatial) as they are, without one-hot targets."""
 
     def __init__(
         self,
@@ -54,7 +56,10 @@ class RegionLoss(Loss):
 
     def read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and probabilities, both (batch, *spatial, C)."""
-        return targets(y_true, y_pred), self.probabilities(y_true, y_pred)
+        p = self.probabilities(y_true, y_pred)
+        if self.keeps_ids and y_pred.shape[-1] > 1 and logp.is_class_ids(y_true, y_pred):
+            return logp.class_ids(y_true, y_pred), p
+        return targets(y_true, y_pred), p
 
     def probabilities(self, y_true: Any, y_pred: Any) -> Any:
         if not self.from_logits:

@@ -60,6 +60,15 @@ def class_balanced(y_true, y_pred, class_counts, beta, gamma, activation, from_l
     return np.array(losses)
 
 
+def running_seesaw(y_true, y_pred, p, q, epsilon):
+    return np.concatenate(
+        [
+            seesaw([label], [logits], [max(n, 1.0) for n in counts], p, q, epsilon, True)
+            for label, (logits, counts) in zip(y_true, y_pred, strict=True)
+        ]
+    )
+
+
 def seesaw(y_true, y_pred, class_counts, p, q, epsilon, from_logits):
     losses = []
     for label, row in zip(y_true, y_pred, strict=True):

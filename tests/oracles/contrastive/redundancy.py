@@ -53,3 +53,9 @@ def ko_leo(y_true, y_pred):
         nearest = min(math.sqrt(sum((a - b) ** 2)) for j, b in enumerate(v) if j != i)
         values.append(-math.log(nearest + 1e-8))
     return np.array(values)
+
+
+def ti_co(y_true, y_pred, contrast):
+    x, z = [direction(v) for v in y_true], [direction(v) for v in y_pred]
+    c = sum(np.outer(v, v) for v in z) / len(z)
+    return np.array([contrast * b @ c @ b - sum(a * b) for a, b in zip(x, z, strict=True)])

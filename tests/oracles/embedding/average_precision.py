@@ -38,3 +38,22 @@ def recall_at_k(labels, x, k, temperature, rank_temperature):
             recall += [sigmoid((number - rank) / rank_temperature) for number in k]
         values.append(1 - mean(recall) if same else 0.0)
     return np.array(values)
+
+
+def pnp(labels, x, variant, temperature, b, alpha):
+    f = {
+        "O": lambda r: r,
+        "Iu": lambda r: (1 + r) * math.log(1 + r),
+        "Ib": lambda r: (b * r - math.log(1 + b * r)) / b**2,
+        "Ds": lambda r: math.log(1 + r),
+        "Dq": lambda r: 1 - 1 / (1 + r) ** alpha,
+    }[variant]
+    values = []
+    for i in range(len(x)):
+        same, other = partners(labels, i)
+        costs = []
+        for p in same:
+            s = cosine(x[i], x[p])
+            costs.append(f(sum(sigmoid((cosine(x[i], x[n]) - s) / temperature) for n in other)))
+        values.append(mean(costs) if same else 0.0)
+    return np.array(values)
