@@ -146,7 +146,7 @@ KINDS = (
     ),
     Kind(
         "logits_and_counts",
-        "y_true (batch,) class ids; y_pred (batch, 2, C) logits, then how often each class was seen",
+        "y_true (batch,) class ids; y_pred (batch, 2, C) logits, then how often each class came",
         _draw_logits_and_counts,
         lambda ids: np.stack([logits_of(np.eye(5)[ids]), np.ones((len(ids), 5))], axis=1),
     ),

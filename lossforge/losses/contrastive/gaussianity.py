@@ -13,6 +13,8 @@ from lossforge.losses.contrastive.views import TwoViews
 from lossforge.ranges import Float
 
 KNOTS = np.linspace(0.0, 3.0, 17)
+NORMAL = np.exp(-0.5 * KNOTS**2)  # the characteristic function of the standard normal distribution
+SHARES = KNOTS[1] * NORMAL * np.array([1.0, *[2.0] * 15, 1.0])  # trapezia on both sides of 0
 
 
 class SIGReg(TwoViews):
@@ -69,16 +71,14 @@ class SIGReg(TwoViews):
     def _test(self, x: Any, counts: Any) -> Any:
         directions = unit_directions(x.shape[-1], self.directions, self.seed)
         projected = ops.matmul(x, ops.convert_to_tensor(directions, dtype=x.dtype))
-        weight = ops.cast(counts, x.dtype)[:, None]
+        angles = projected[:, :, None] * ops.convert_to_tensor(KNOTS, dtype=x.dtype)
+        weight = ops.cast(counts, x.dtype)[:, None, None]
         number = views.number_of(counts, x)
-        step, total = KNOTS[1] - KNOTS[0], 0.0
-        for knot in KNOTS:
-            normal = float(np.exp(-0.5 * knot**2))
-            real = ops.sum(weight * ops.cos(knot * projected), axis=0) / number - normal
-            imaginary = ops.sum(weight * ops.sin(knot * projected), axis=0) / number
-            ends = 1.0 if knot in (KNOTS[0], KNOTS[-1]) else 2.0  # trapezia on both sides of 0
-            total = total + ends * step * normal * (ops.square(real) + ops.square(imaginary))
-        return number * ops.sum(total) / self.directions
+        normal = ops.convert_to_tensor(NORMAL, dtype=x.dtype)
+        real = ops.sum(weight * ops.cos(angles), axis=0) / number - normal
+        imaginary = ops.sum(weight * ops.sin(angles), axis=0) / number
+        apart = ops.square(real) + ops.square(imaginary)
+        return number * ops.sum(ops.convert_to_tensor(SHARES, x.dtype) * apart) / self.directions
 
 
 def unit_directions(dimensions: int, number: int, seed: int) -> np.ndarray:
