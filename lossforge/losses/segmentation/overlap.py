@@ -29,7 +29,7 @@ class Dice(RegionLoss):
 
     Reads: y_pred: (batch, *spatial, C) probabilities, or logits with `from_logits=True`. y_true:
         masks of the same shape, or class ids (batch, *spatial).
-    Returns: (batch,); in [0, 1] unless `mode="log"`. Class ids are the lean way: no one-hot copy.
+    Returns: (batch,); in [0, 1] unless `mode="log"`.
     Edges: `smooth` stands above and below: an empty mask predicted empty costs 0, and pixels
         predicted on it cost and have a slope. With smooth = 0 an empty mask costs 1 whatever is
         predicted, and 0 when that is nothing at all. The log is kept finite below 1e-7.

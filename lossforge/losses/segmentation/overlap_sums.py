@@ -20,8 +20,7 @@ def overlap_sums(y: Any, p: Any, weight: Any = None) -> tuple[Any, Any, Any]:
     Where y and p are equal the minimum has the mean of both slopes.
 
     Args:
-        y: (batch, *spatial, C) targets, or class ids (batch, *spatial), of which no one-hot copy
-            is made.
+        y: (batch, *spatial, C) targets, or class ids (batch, *spatial).
         p: (batch, *spatial, C) probabilities.
         weight: of pixels, (batch, *spatial, 1) or (batch, *spatial, C); None: 1 each.
     """
@@ -50,36 +49,29 @@ def _of_masks(y: Any, p: Any, weight: Any) -> tuple[Any, Any]:
 
 
 def _of_class_ids(ids: Any, p: Any, weight: Any) -> tuple[Any, Any, Any]:
-    """Reads the probability of each pixel's own class, and scatters its slope back."""
+    """As for masks of zeros and ones, of which only the ones are read."""
     classes, batch = p.shape[-1], ops.shape(p)[0]
-    ids = ops.reshape(ops.cast(ids, "int32"), (-1,))
-    pixel = ops.arange(ops.shape(ids)[0])
-    image = pixel // (ops.shape(ids)[0] // batch)
-    counts = ops.ones_like(ids, p.dtype)
+    ids = ops.cast(ids, "int32")
     if weight is not None:
         weight = ops.broadcast_to(weight, (*ops.shape(p)[:-1], 1))
-        counts = ops.reshape(weight, (-1,))
-        ids = ops.where(counts > 0, ids, 0)  # a pixel that does not count may have any label
-    group = image * classes + ids
+        ids = ops.where(weight[..., 0] > 0, ids, 0)  # a pixel that does not count has any label
+    flat = ops.reshape(ids, (-1,))
+    pixel = ops.arange(ops.shape(flat)[0])
+    group = pixel // (ops.shape(flat)[0] // batch) * classes + flat
+    counts = ops.ones_like(flat, p.dtype) if weight is None else ops.reshape(weight, (-1,))
 
     def by_class(x):
         return ops.reshape(ops.segment_sum(x, group, batch * classes), (batch, classes))
 
     @ops.custom_gradient
     def sums(p):
-        own = ops.take(ops.reshape(p, (-1,)), pixel * classes + ids)
-        both = ops.stack([by_class(counts * ops.minimum(own, 1.0)), spatial_sum(p, weight)])
+        own = ops.take(ops.reshape(p, (-1,)), pixel * classes + flat)
+        both = ops.stack([by_class(counts * own), spatial_sum(p, weight)])
 
         def gradient(*arguments, upstream=None):
-            upstream = arguments[0] if upstream is None else upstream
-            _, in_p = _per_pixel(upstream, p)
-            slope = ops.broadcast_to(in_p if weight is None else weight * in_p, ops.shape(p))
-            shared, in_p = (ops.take(ops.reshape(upstream[k], (-1,)), group) for k in (0, 1))
-            near = 0.5 * (1.0 + ops.sign(1.0 - own))
-            where = ops.stack([pixel, ids], axis=-1)
-            slope = ops.reshape(slope, (-1, classes))
-            slope = ops.scatter_update(slope, where, counts * (in_p + near * shared))
-            return ops.reshape(slope, ops.shape(p))
+            shared, in_p = _per_pixel(arguments[0] if upstream is None else upstream, p)
+            slope = ops.one_hot(ids, classes, dtype=p.dtype) * shared + in_p
+            return slope if weight is None else weight * slope
 
         return both, gradient
 

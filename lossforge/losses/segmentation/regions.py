@@ -129,7 +129,12 @@ def spatial_axes(x: Any) -> tuple[int, ...]:
 
 def spatial_sum(x: Any, weight: Any = None) -> Any:
     """(batch, C): the weighted sum of (batch, *spatial, C) over all spatial axes."""
-    return ops.sum(x if weight is None else x * weight, axis=spatial_axes(x))
+    x = x if weight is None else x * weight
+    shape = ops.shape(x)
+    if len(shape) > 3:  # rows of all channels first: long sums are twice as fast as short ones
+        x = ops.sum(ops.reshape(x, (shape[0], shape[1], -1)), axis=1)
+        x = ops.reshape(x, (shape[0], -1, shape[-1]))
+    return ops.sum(x, axis=1)
 
 
 def spatial_mean(x: Any, weight: Any = None) -> Any:
