@@ -76,21 +76,38 @@ def command(
     python tools/bench/losses.py --only segmentation --only triplet --json losses.json
     python tools/bench/losses.py --markdown docs/benchmarks.md
 
-    The exit status is 1 where a target is missed.
+    A JSON file that exists is brought up to date: cases that are not measured now stay in it, and
+    in the page. The exit status is 1 where a target is missed.
     """
-    rows: list[dict[str, Any]] = []
-    for name in chosen(only):
-        rows.append(measure(name, repeats))
-        click.echo(line(rows[-1]))
-        if json_path is not None:  # after each case: what is measured is kept
-            result = {"versions": versions(), "cases": rows}
-            json_path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        if markdown is not None:
-            markdown.write_text(page(rows), encoding="utf-8")
-    missed = [row["name"] for row in rows if not row["reached"]]
+    names = chosen(only)
+    rows = earlier(json_path)
+    for name in names:
+        rows[name] = measure(name, repeats)
+        click.echo(line(rows[name]))
+        write(rows, json_path, markdown)  # after each case: what is measured is kept
+    missed = [name for name in names if not rows[name]["reached"]]
     if missed:
         click.echo("Targets missed: " + ", ".join(missed))
         sys.exit(1)
+
+
+def earlier(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Rows by name that a JSON file has of the versions that are installed now."""
+    if path is None or not path.exists():
+        return {}
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return {r["name"]: r for r in result["cases"]} if result["versions"] == versions() else {}
+
+
+def write(rows: dict[str, dict[str, Any]], path: Path | None, markdown: Path | None) -> None:
+    from cases import CASES
+
+    ordered = [rows[name] for name in CASES if name in rows]
+    if path is not None:
+        result = {"versions": versions(), "cases": ordered}
+        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if markdown is not None:
+        markdown.write_text(page(ordered), encoding="utf-8")
 
 
 def chosen(only: tuple[str, ...]) -> list[str]:
