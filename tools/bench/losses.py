@@ -158,25 +158,24 @@ def time_of(name: str, repeats: int) -> dict[str, Any]:
 
 
 def memory_of(name: str, side: str) -> float:
-    """The highest resident size over a step, less that before it, in MB.
+    """The highest resident size over the first step of a side, less that before it, in MB.
 
-    An earlier step has loaded what a first one loads, and its result is kept, so that the step
-    cannot use that memory again. Blocks of 64 KB and more go back to the system once they are free.
+    Blocks of 64 KB and more go back to the system once they are free, so that the step cannot use
+    what the making of its inputs left behind. TensorFlow itself keeps what its first step freed.
     """
+    import tensorflow as tf
+
     libc = ctypes.CDLL(None)
     libc.mallopt(M_MMAP_THRESHOLD, 65536)
     step = case_of(name).steps()[side == "theirs"]
     step.trace()
-    first = step()
-    time.sleep(0.3)  # its temporaries are freed by other threads
+    tf.function(lambda x: tf.reduce_sum(tf.matmul(x, x)))(tf.ones((64, 64)))  # starts its threads
     gc.collect()
     libc.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the highest size so far
     before = _status("VmRSS")
-    second = step()
-    peak = _status("VmHWM")
-    del first, second
-    return (peak - before) / 1024
+    step()
+    return (_status("VmHWM") - before) / 1024
 
 
 def in_a_fork(function: Callable[..., Any], *arguments: Any) -> Any:
