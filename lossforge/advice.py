@@ -323,6 +323,13 @@ def on_task(slots: Mapping[str, Any], dataset: Any) -> list[Advice]:
         counts = np.bincount(labels[real]).tolist()
         size = np.asarray(inputs[0]).shape[0]
         return on_boxes(counts, sides, float(real.sum()) / len(targets["labels"]), size)
+    if "" not in targets:  # targets by the name of the slot
+        found: list[Advice] = []
+        for slot in slots:
+            values = np.asarray(targets.get(slot, ()))
+            if values.ndim == 1 and len(values) and np.issubdtype(values.dtype, np.integer):
+                found += on_classes(np.bincount(values).tolist(), None, slot)
+        return found
     values = np.asarray(targets[""])
     if "views" in slots:
         return on_views("The targets hold no label")

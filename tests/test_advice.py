@@ -68,6 +68,7 @@ ADVISED = {
     "digits": ["classes"],
     "digits --set tail=30": ["classes"],
     "digits --set noise=0.4": ["classes"],
+    "multi_task": ["digit"],
     "retinanet": ["classification", "box"],
     "arcface": ["embedding"],
     "triplet": ["embedding"],

@@ -19,8 +19,7 @@ from lossforge.spec import parse_balance
 PROGRAM = Path(__file__).parent / "platform_program.py"
 ON_VALUES = sorted(n for n, cls in BALANCES.items() if not cls.needs_gradients)
 ON_GRADIENTS = sorted(n for n, cls in BALANCES.items() if cls.needs_gradients)
-EVERYWHERE = ["none", "Uncertainty()", "FAMO()", "DynamicAverage()", "RandomWeights()",
-              "PCGrad()", "NashMTL()", "GradNorm()", "GradDrop()", "AutoLambda()"]  # fmt: skip
+EVERYWHERE = ["none", "Uncertainty()", "DynamicAverage()", "PCGrad()", "NashMTL()", "AutoLambda()"]
 
 
 @functools.cache
