@@ -278,8 +278,9 @@ def test_auto_lambda_sees_the_slope_of_the_held_out_loss_one_step_ahead():
         with tf.GradientTape(persistent=True) as tape:
             outputs = network(x)
             values = [LOSSES[n](y[n], outputs[n]) for n in "ab"]
-        found = [tape.gradient(v, network.trainable_variables, unconnected_gradients="zero")
-                 for v in values]  # fmt: skip
+        zero = tf.UnconnectedGradients.ZERO
+        variables = network.trainable_variables
+        found = [tape.gradient(v, variables, unconnected_gradients=zero) for v in values]
         return [np.concatenate([np.ravel(g) for g in each]) for each in found]
 
     g = slopes(start, X[12:], {n: y[12:] for n, y in Y.items()})
