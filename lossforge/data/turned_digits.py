@@ -107,7 +107,7 @@ def stroke_thickness(pictures: np.ndarray) -> np.ndarray:
 
     >>> stroke = np.zeros((1, 8, 8))
     >>> stroke[0, :, 3:5] = 1.0
-    >>> 22 < stroke_thickness(stroke)[0] < 28
+    >>> bool(22 < stroke_thickness(stroke)[0] < 28)
     True
     """
     from scipy import ndimage
