@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from lossforge import Formula
 from lossforge.expression import read, text
 from lossforge.search.symbolic import dual
+from lossforge.search.symbolic.curves import Curves
 from lossforge.search.symbolic.output_slopes import boxes_of, slopes_of
 from lossforge.search.symbolic.population import Training, train_population
 from lossforge.search.symbolic.slopes import Domain
@@ -156,3 +157,33 @@ def test_a_formula_trains_the_same_alone_and_among_others():
     together = train_population(trees * 8, Domain("multiclass"), x, y, [x], training)[0]
     alone = train_population(trees[1:2], Domain("multiclass"), x, y, [x], training)[0]
     np.testing.assert_allclose(together[1], alone[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y*max(p, 0.31) - (1 - y)*max(0.4, p)",
+        "abs(y - 0.3 - p)",
+        "min(x, 1.234)*max(x, -2.7) + abs(x)",
+        "tanh(max(p, y - p) - y)",
+    ],
+)
+def test_tables_follow_the_jumps_of_a_slope(formula):
+    tree, domain = read(formula, {}, ("y", "p", "x")), Domain("binary")
+    curves = Curves(domain.table([tree]), *domain.range)
+    at = np.random.default_rng(0).uniform(-10.0, 10.0, (20_000, 1)).astype("float32")
+    for label in (0.0, 1.0):
+        labels = np.full(at.shape, label)
+        found = curves.at(at[None], labels)[0]
+        exact = dual.evaluate(tree, domain.variables_at(at.astype(float), labels))[1]
+        off = np.abs(found - np.broadcast_to(exact, at.shape))
+        assert np.quantile(off, 0.999) < 1e-5  # beyond is nearer to a jump than the table resolves
+
+
+def test_what_is_not_a_number_stays_so_in_a_table():
+    domain = Domain("multiclass")
+    curves = Curves(domain.table([("mul", "y", "p")] * 2), *domain.range)
+    places = np.array([[[np.nan, 0.0]], [[1e30, -1e30]]], "float32")
+    with np.errstate(invalid="ignore"):  # as in training
+        found = curves.at(places, np.ones((1, 2)))
+    assert np.isnan(found[0, 0, 0]) and np.isfinite(found).sum() == 3
