@@ -177,6 +177,8 @@ class Formula(Loss):
         if self.prior and "prior" not in expression.variables_of(self.tree):
             raise ValueError(f"Formula: '{formula[:80]}' does not use prior.")
         self.batch_coupled = task == "embedding"
+        if task is not None:  # in a slot that offers several readings, its own
+            self.kinds = (task,)  # type: ignore[misc]  # of this one, not of the class
 
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), **self.constants}

@@ -275,3 +275,14 @@ def test_r_is_the_residual(task):
         np.testing.assert_allclose(found, of(same, y, p), rtol=1e-6, atol=1e-7)
     with pytest.raises(ValueError, match="No name is called 'r'"):
         Formula("square(r)", task="multiclass")
+
+
+def test_a_slot_of_several_kinds_gives_a_formula_what_its_task_reads():
+    """Boxes, and not the offsets that losses of regression read in the same slot."""
+    from lossforge.recipe import Slot
+
+    slot = Slot("box", ("boxes", "regression"), {"reduction": "sum"})
+    assert slot.fit(Formula("1 - iou", task="boxes")).kinds == ("boxes",)
+    assert slot.fit(Formula("abs(y - p)", task="regression")).kinds == ("regression",)
+    with pytest.raises(RecipeError, match="Formula reads multiclass"):
+        slot.fit(Formula("-y*log(p)", task="multiclass"))
