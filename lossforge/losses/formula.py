@@ -109,7 +109,7 @@ class Formula(Loss):
     open_arguments = True
     memory = "O(B), O(B^2) for embeddings"
     minimum = None
-    kinds = ("multiclass", "binary", "multilabel", *TASKS[3:])
+    kinds: tuple[str, ...] = ("multiclass", "binary", "multilabel", *TASKS[3:])
     source = "Its own formula; operators as in Liu et al. 2021, Loss Function Discovery"
     variants = (
         {"formula": "-(1-p)**gamma * y*log(p)", "gamma": 2.0, "task": "multiclass"},
@@ -178,7 +178,7 @@ class Formula(Loss):
             raise ValueError(f"Formula: '{formula[:80]}' does not use prior.")
         self.batch_coupled = task == "embedding"
         if task is not None:  # in a slot that offers several readings, its own
-            self.kinds = (task,)  # type: ignore[misc]  # of this one, not of the class
+            self.kinds = (task,)
 
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), **self.constants}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from random import Random
 
 from lossforge.expression import OPERATORS, Tree, size, text, variables_of
@@ -75,7 +76,8 @@ class Grammar:
         return (rng.choice(BINARY), self._grown(rng, left), self._grown(rng, parts - 1 - left))
 
     def _leaf(self, rng: Random) -> Tree:
-        return rng.choice(self.variables if rng.random() < 0.7 else CONSTANTS)
+        leaves: Sequence[Tree] = self.variables if rng.random() < 0.7 else CONSTANTS
+        return rng.choice(leaves)
 
 
 def grammar_of(kind: str, prior: bool = False, logits: bool = True) -> Grammar:
