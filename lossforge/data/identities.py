@@ -159,8 +159,11 @@ def _tfds(name: str, size: int, data_dir: str | os.PathLike | None) -> dict[str,
     builder = named_builder(name, data_dir, check=_check_labelled)
     images, labels = [], []
     for split in sorted(builder.info.splits):
-        for example in builder.as_dataset(split=split, shuffle_files=False):
-            images.append(_square(_three_channels(example["image"]), size))
+        for row, example in enumerate(builder.as_dataset(split=split, shuffle_files=False)):
+            image = _three_channels(example["image"])
+            if not np.isfinite(image.numpy()).all():
+                raise RecipeError(f"data={name}: image {row} of {split} holds NaN or infinity.")
+            images.append(_square(image, size))
             labels.append(example["label"].numpy())
     names, labels = np.unique(np.asarray(labels), return_inverse=True)
     half = (len(names) + 1) // 2

@@ -36,6 +36,22 @@ class TinyFaces(tfds.core.GeneratorBasedBuilder):
             yield number, {"image": image, "label": f"person{number % 8}"}
 
 
+class BrokenMeasurements(TinyFaces):
+    """Pictures as numbers, one of which is none."""
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Tensor(shape=(8, 8, 3), dtype=np.float32),
+            "label": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _generate_examples(self):
+        for number in range(6):
+            image = np.full((8, 8, 3), np.nan if number == 4 else 9.0, "float32")
+            yield number, {"image": image, "label": f"{number}"}
+
+
 @pytest.fixture
 def folder(tmp_path):
     images = iter(photo_regions()["test"][0])
@@ -79,6 +95,12 @@ def test_a_tfds_set_tests_on_the_second_half_of_its_identities(tmp_path):
     assert parts["train"].names == ("person0", "person1", "person2")
     assert len(parts["validation"].names) == 1 and len(parts["test"].names) == 4
     assert np.bincount(parts["test"].labels).tolist() == [2, 2, 2, 2]
+
+
+def test_the_picture_of_a_tfds_set_that_holds_nan_is_named(tmp_path):
+    BrokenMeasurements(data_dir=tmp_path).download_and_prepare()
+    with pytest.raises(RecipeError, match=r"image \d of train holds NaN or infinity"):
+        read_identities("broken_measurements", 12, data_dir=tmp_path)
 
 
 def test_pairs_are_read_and_verified_by_folds(folder, tmp_path):
