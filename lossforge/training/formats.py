@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lossforge.errors import RecipeError, unknown_name
+from lossforge.errors import ParityError, RecipeError, unknown_name
 
 Outputs = dict[str, np.ndarray]
 FILES = {
@@ -67,6 +67,9 @@ def run(name: str, path: Path, images: np.ndarray, names: list[str]) -> Outputs:
             f"To compare a {name} export its runtime is needed ({error}): "
             f"pip install 'lossforge[{name}]'."
         ) from None
+    except Exception as error:  # runtimes raise anything
+        reason = " ".join(str(error).split())[:300]
+        raise ParityError(f"The {name} export in {path} does not run: {reason}") from error
 
 
 def _saved_model(path: Path, images: np.ndarray, names: list[str]) -> Outputs:

@@ -95,6 +95,7 @@ class AnchorDetector:
     def decode(self, outputs: Any) -> tuple[Any, Any]:
         """Boxes x1 y1 x2 y2 in pixels (B, A, 4), inside the image, and scores (B, A, C)."""
         logits, offsets = (ops.cast(x, "float32") for x in self.split(outputs))
-        anchors = ops.convert_to_tensor(self.anchors)
+        # Inside the graph: to converters a tensor from outside is one more input.
+        anchors = ops.zeros_like(offsets[:1]) + self.anchors
         boxes = box_geometry.decode_offsets(offsets, anchors, self.variances)
         return ops.clip(boxes, 0.0, float(self.image_size)), ops.sigmoid(logits)
