@@ -96,6 +96,6 @@ class AnchorDetector:
         """Boxes x1 y1 x2 y2 in pixels (B, A, 4), inside the image, and scores (B, A, C)."""
         logits, offsets = (ops.cast(x, "float32") for x in self.split(outputs))
         # Inside the graph: to converters a tensor from outside is one more input.
-        anchors = ops.zeros_like(offsets[:1]) + self.anchors
+        anchors = ops.zeros_like(offsets) + self.anchors
         boxes = box_geometry.decode_offsets(offsets, anchors, self.variances)
         return ops.clip(boxes, 0.0, float(self.image_size)), ops.sigmoid(logits)
