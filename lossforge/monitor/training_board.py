@@ -14,8 +14,8 @@ CURVES: Layout = {
     "Balance": {
         "effective weights": [r"epoch_weights/"],
         "shares of the total": [r"epoch_shares/"],
-        "gradient norms": [r"epoch_gradients/norm/"],
-        "gradient conflicts": [r"epoch_(gradients/cosine|cosines)/"],
+        "gradient norms": [r"epoch_gradient_norms/"],
+        "gradient conflicts": [r"epoch_cosines/"],
     },
     "Schedules": {
         "learning rate": [r"epoch_learning_rate"],
