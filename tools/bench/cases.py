@@ -153,8 +153,10 @@ def pixels(theirs: Callable) -> Callable[[], list[Step]]:
 
 def deep_features() -> list[Step]:
     """LPIPS, and the network alone on both images with a gradient for one."""
-    ours = lossforge.LPIPS(weights=None)
-    network = lossforge.heads.feature_extractor.FeatureExtractor(layers=ours.layers, weights=None)
+    ours = lossforge.LPIPS(backbone="vgg16", weights=None)
+    network = lossforge.heads.feature_extractor.FeatureExtractor(
+        backbone="vgg16", layers=ours.layers, weights=None
+    )
     network.build()
 
     def theirs(y_true, y_pred):

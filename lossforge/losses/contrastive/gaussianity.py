@@ -10,6 +10,7 @@ from keras import ops
 from lossforge.losses.base import check_range
 from lossforge.losses.contrastive import views
 from lossforge.losses.contrastive.views import TwoViews
+from lossforge.losses.safe_operators import in_own_dtype
 from lossforge.ranges import Float
 
 KNOTS = np.linspace(0.0, 3.0, 17)
@@ -75,8 +76,8 @@ class SIGReg(TwoViews):
         weight = ops.cast(counts, x.dtype)[:, None, None]
         number = views.number_of(counts, x)
         normal = ops.convert_to_tensor(NORMAL, dtype=x.dtype)
-        real = ops.sum(weight * ops.cos(angles), axis=0) / number - normal
-        imaginary = ops.sum(weight * ops.sin(angles), axis=0) / number
+        real = ops.sum(weight * in_own_dtype("cos", angles), axis=0) / number - normal
+        imaginary = ops.sum(weight * in_own_dtype("sin", angles), axis=0) / number
         apart = ops.square(real) + ops.square(imaginary)
         return number * ops.sum(ops.convert_to_tensor(SHARES, x.dtype) * apart) / self.directions
 
