@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lossforge.errors import ParityError, RecipeError
+from lossforge.recipe import load_recipe
 from lossforge.tasks.classification import Classification
 from lossforge.training import formats
 from lossforge.training.export import compare, export_task, next_version
@@ -57,6 +58,15 @@ def test_an_export_that_its_runtime_refuses_is_no_export(task, tmp_path, monkeyp
     monkeypatch.setitem(formats._RUNNERS, "keras", refuses)
     with pytest.raises(ParityError, match="keras export in .* does not run: Required inputs"):
         export_task(task, IMAGES, tmp_path / "kept", "keras")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", formats.FILES)
+def test_a_detector_is_equal_in_every_format(tmp_path, name):
+    recipe = load_recipe("recipes/retinanet.py", {"train_examples": 16})
+    data = recipe.data(0)
+    images = next(iter(data.validation))[0].numpy()
+    assert export_task(recipe.task(data), images, tmp_path / name, name).largest < 1e-4
 
 
 def test_a_task_without_a_plain_model_says_so(task, tmp_path):
