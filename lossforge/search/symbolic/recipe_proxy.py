@@ -115,7 +115,8 @@ def _of_batches(
     steps = int(np.clip(recipe.epochs * len(x) // train.batch, 200, 400))
     training = Training(steps=steps, batch=train.batch, seed=seed, whole_batches=True)
     ids, ids_seen = (part.y.reshape(-1) for part in (train, seen))
-    return Proxy(Domain(kind), x, ids, x_seen[:MOST_COMPARED], ids_seen[:MOST_COMPARED], training)
+    few = slice(MOST_COMPARED)
+    return Proxy(Domain(kind), x, ids, x_seen[few], ids_seen[few], training, logits=False)
 
 
 MOST_COMPARED = 500
