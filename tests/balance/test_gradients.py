@@ -5,7 +5,6 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 from scipy.optimize import least_squares, minimize
 
@@ -264,38 +263,6 @@ def test_a_gradient_balance_in_two_parts_is_bit_equal_to_one(name, tmp_path):
     fit(2, "parts")
     for a, b in zip(whole, fit(4, "parts"), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_auto_lambda_sees_the_slope_of_the_held_out_loss_one_step_ahead():
-    """Its first mean is a tenth of grad L_held_out(theta - rate (g_a + g_b)) . g_k."""
-    network, rate = two_heads(), 0.02
-    model = lossforge.forge(network, LOSSES, balance="AutoLambda()", validation=(X[:12], HELD_OUT))
-    model.compile(keras.optimizers.SGD(rate))
-    start = network.get_weights()
-
-    def slopes(weights, x, y):
-        network.set_weights(weights)
-        with tf.GradientTape(persistent=True) as tape:
-            outputs = network(x)
-            values = [LOSSES[n](y[n], outputs[n]) for n in "ab"]
-        zero = tf.UnconnectedGradients.ZERO
-        variables = network.trainable_variables
-        found = [tape.gradient(v, variables, unconnected_gradients=zero) for v in values]
-        return [np.concatenate([np.ravel(g) for g in each]) for each in found]
-
-    g = slopes(start, X[12:], {n: y[12:] for n, y in Y.items()})
-    sizes, shapes = [w.size for w in start], [w.shape for w in start]
-    moved = np.concatenate([np.ravel(w) for w in start]) - rate * (g[0] + g[1])
-    parts = np.split(moved, np.cumsum(sizes)[:-1])
-    ahead = sum(
-        slopes([p.reshape(s) for p, s in zip(parts, shapes, strict=True)], X[:12], HELD_OUT)
-    )
-    network.set_weights(start)
-    rest = {n: y[12:] for n, y in Y.items()}
-    model.fit(X[12:], rest, batch_size=20, shuffle=False, verbose=0)
-    mean = ops.convert_to_numpy(model.gradient_step.state.state["mean"])
-    np.testing.assert_allclose(mean, [0.1 * ahead @ g[0], 0.1 * ahead @ g[1]], rtol=1e-4)
-    np.testing.assert_allclose(network.get_weights()[0].ravel(), moved[: sizes[0]], rtol=1e-5)
 
 
 def test_wrong_use_of_gradient_balances_is_named():
