@@ -186,16 +186,8 @@ def on_identities(counts: Sequence[int], slot: str = "embedding") -> list[Advice
     pairs = sum(count * (count - 1) // 2 for count in counts)
     if pairs == 0:
         return on_views("No identity has two examples", slot)
-    scale = math.sqrt(2.0) * math.log(max(2, classes - 1))
     seen = f"{classes} identities, {middle:.0f} examples each in the middle, {pairs} pairs. "
-    margin = Advice(
-        slot,
-        f"ArcFace(margin=0.3, scale={max(scale, 8.0):.1f})",
-        f"{seen}A classifier over identities uses all of them in each step; scale = "
-        "sqrt(2) log(C - 1), at least 8. It needs the cosine head of recipes/arcface.py.",
-        "Deng et al. 2019, ArcFace; the scale: Zhang et al. 2019, AdaCos",
-        "margin 0.1 to 0.5, scale 8 to 64, by magnitude",
-    )
+    margin = on_a_head(seen, classes, slot)
     pairwise = Advice(
         slot,
         "SupCon(temperature=0.1)",
@@ -204,6 +196,19 @@ def on_identities(counts: Sequence[int], slot: str = "embedding") -> list[Advice
         "temperature 0.05 to 0.5, by magnitude; MultiSimilarity, Triplet with margin 0.1 to 0.5",
     )
     return [margin, pairwise] if classes >= 1000 and middle < 50 else [pairwise, margin]
+
+
+def on_a_head(seen: str, classes: int, slot: str = "embedding") -> Advice:
+    """Advice on margin softmax over so many identities."""
+    scale = math.sqrt(2.0) * math.log(max(2, classes - 1))
+    return Advice(
+        slot,
+        f"ArcFace(margin=0.3, scale={max(scale, 8.0):.1f})",
+        f"{seen}A classifier over identities uses all of them in each step; scale = "
+        "sqrt(2) log(C - 1), at least 8. It needs the cosine head of recipes/arcface.py.",
+        "Deng et al. 2019, ArcFace; the scale: Zhang et al. 2019, AdaCos",
+        "margin 0.1 to 0.5, scale 8 to 64, by magnitude",
+    )
 
 
 def on_views(seen: str, slot: str = "views") -> list[Advice]:
@@ -235,7 +240,7 @@ BESIDE_IMAGES = {
     ),
     "perceptual": Advice(
         "perceptual",
-        "0.02*Perceptual(weights='hed', layers=['block3_conv3'], power=1)",
+        "0.02*Perceptual(layers=['block3_conv3'], power=1)",
         "Pixels alone blur what they cannot know. Begin with them, and let features in later "
         "(LossWarmup), so small that the pixel term falls on.",
         "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
@@ -334,7 +339,10 @@ def on_task(slots: Mapping[str, Any], dataset: Any) -> list[Advice]:
     if "views" in slots:
         return on_views("The targets hold no label")
     if "embedding" in slots:
-        return on_identities(np.unique(values, return_counts=True)[1].tolist())
+        counts = np.unique(values, return_counts=True)[1]
+        if counts.max() == 1:
+            return [on_a_head("Batches have one example an identity. ", len(counts))]
+        return on_identities(counts.tolist())
     if values.ndim == 1 and np.issubdtype(values.dtype, np.integer):
         slot = next(iter(slots))
         numeric = np.issubdtype(np.asarray(inputs[0]).dtype, np.number)

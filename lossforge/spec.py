@@ -356,11 +356,17 @@ def _tree(loss: Any) -> dict[str, Any]:
     from lossforge.losses.composite import Composite
 
     if isinstance(loss, Composite):
-        terms = {n: {"weight": loss.weights[n], **_tree(t)} for n, t in loss.losses.items()}
+        terms = {n: _term_tree(loss.weights[n], t) for n, t in loss.losses.items()}
         return {"class": "Composite", "terms": terms}
     changed = _changed(loss).items()
     plain = {n: _tree(v) if _is_part(v) else v for n, v in changed}
     return {"class": type(loss).__name__, **plain}
+
+
+def _term_tree(weight: Any, loss: Any) -> dict[str, Any]:
+    """A term of a Composite; a loss with a weight of its own stands apart, under `loss`."""
+    tree = _tree(loss)
+    return {"weight": weight, "loss": tree} if "weight" in tree else {"weight": weight, **tree}
 
 
 def _from_tree(tree: Any) -> Any:
@@ -385,4 +391,5 @@ def _from_tree(tree: Any) -> Any:
 def _weighted_term(name: str, term: Any) -> tuple[Any, Any]:
     if not isinstance(term, dict):
         return 1.0, _from_tree(term)
-    return term.get("weight", 1.0), _from_tree({n: v for n, v in term.items() if n != "weight"})
+    loss = {n: v for n, v in term.items() if n != "weight"}
+    return term.get("weight", 1.0), _from_tree(loss.get("loss") if "class" not in loss else loss)

@@ -36,6 +36,12 @@ def test_text_is_what_it_was(source):
     assert spec.text(spec.parse(source)) == source
 
 
+def test_the_weight_of_a_term_is_not_that_of_its_loss():
+    loss = spec.parse("0.5*Sobolev(weight=2.0) + MAE()")
+    again = spec.load(spec.dump({"slot": loss}))["slot"]
+    assert spec.text(again) == "0.5*Sobolev(weight=2.0) + MAE()"
+
+
 def test_nested_composite_survives_yaml(tmp_path):
     inner = lossforge.Composite({"a": lossforge.Focal(), "b": (0.5, lossforge.CrossEntropy())})
     outer = lossforge.Composite({"inner": (2.0, inner), "c": lossforge.Focal(gamma=0.5)})

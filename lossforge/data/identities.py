@@ -92,7 +92,7 @@ def _folder(folder: Path, size: int) -> dict[str, Identities]:
     }
 
 
-def _shared_out(names: Sequence, where: str, what: str) -> dict[str, np.ndarray]:
+def _shared_out(names: Sequence | np.ndarray, where: str, what: str) -> dict[str, np.ndarray]:
     """Identities 60 : 20 : 20, shuffled always in the same way."""
     if len(names) < 5:
         raise RecipeError(
@@ -157,19 +157,19 @@ def _square(image: tf.Tensor, size: int) -> np.ndarray:
 
 def _tfds(name: str, size: int, data_dir: str | os.PathLike | None) -> dict[str, Identities]:
     builder = named_builder(name, data_dir, check=_check_labelled)
-    images, labels = [], []
+    pictures, classes = [], []
     for split in sorted(builder.info.splits):
         for row, example in enumerate(builder.as_dataset(split=split, shuffle_files=False)):
             image = _three_channels(example["image"])
             if not np.isfinite(image.numpy()).all():
                 raise RecipeError(f"data={name}: image {row} of {split} holds NaN or infinity.")
-            images.append(_square(image, size))
-            labels.append(example["label"].numpy())
-    names, labels = np.unique(np.asarray(labels), return_inverse=True)
+            pictures.append(_square(image, size))
+            classes.append(example["label"].numpy())
+    names, labels = np.unique(np.asarray(classes), return_inverse=True)
     half = (len(names) + 1) // 2
     cut = half - max(1, half // 10)
     bounds = {"train": (0, cut), "validation": (cut, half), "test": (half, len(names))}
-    images = np.stack(images)
+    images = np.stack(pictures)
     parts = {}
     for split, (low, high) in bounds.items():
         chosen = (labels >= low) & (labels < high)

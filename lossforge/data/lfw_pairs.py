@@ -58,8 +58,9 @@ def read_lfw_pairs(file: str | os.PathLike, folder: str | os.PathLike) -> list[P
             kind = "'name 1 4'" if place // each % 2 == 0 else "'name 1 other 2'"
             raise RecipeError(f"{file}, line {number}: expected {kind}, got '{' '.join(words)}'.")
         first, second = (words[:2], [words[0], words[2]] if same else words[2:])
-        found = (_picture(Path(folder), *who, f"{file}, line {number}") for who in (first, second))
-        pairs.append(Pair(*found, same, place // (2 * each)))
+        where = f"{file}, line {number}"
+        one, other = (_picture(Path(folder), name, n, where) for name, n in (first, second))
+        pairs.append(Pair(one, other, same, place // (2 * each)))
     return pairs
 
 

@@ -44,8 +44,8 @@ def photo_regions(side: int = 44, most: int = 120) -> dict[str, tuple[np.ndarray
             images.append(image[top : top + side, left : left + side])
             names.append(f"{name} {left},{top}")
     stacked = {split: (np.stack(images), tuple(names)) for split, (images, names) in found.items()}
-    for images, _ in stacked.values():
-        images.setflags(write=False)
+    for whole, _ in stacked.values():
+        whole.setflags(write=False)
     return stacked
 
 

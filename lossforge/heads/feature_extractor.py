@@ -7,7 +7,7 @@ import functools
 import importlib.util
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -195,7 +195,7 @@ def packed(model: keras.Model) -> dict[str, str]:
         return {"keras_archive": base64.b64encode(path.read_bytes()).decode()}
 
 
-def unpacked(data: dict[str, str]) -> keras.Model:
+def unpacked(data: Mapping[str, str]) -> keras.Model:
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / f"model{MODEL_SUFFIX}"
         path.write_bytes(base64.b64decode(data["keras_archive"]))

@@ -67,7 +67,8 @@ def best_tags(outputs: Any, lengths: Any = None) -> Any:
         scores, exists = frame
         ways = reached[:, :, None] + after
         come = ops.where(exists[:, None], ops.argmax(ways, axis=1), stay)
-        return ops.where(exists[:, None], ops.max(ways, axis=1) + scores, reached), come
+        reached = ops.where(exists[:, None], ops.max(ways, axis=1) + scores, reached)
+        return reached, ops.cast(come, reached.dtype)  # Keras stacks what is of the carry's dtype
 
     def backward(tag, come):
         before = ops.take_along_axis(come, tag[:, None], axis=1)[:, 0]

@@ -71,7 +71,7 @@ class TwoEncoders:
         `attributes_recall` the attributes of an image."""
         images, attributes = self.embed(dataset)
         pairs = np.arange(len(images))
-        metrics = {}
+        metrics: dict[str, float] = {}
         for name, asked, among in (
             ("image", attributes, images),
             ("attributes", images, attributes),

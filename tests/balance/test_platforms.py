@@ -129,7 +129,9 @@ def test_xla_and_several_steps_a_call_change_no_number(balance, option):
 def test_xla_solves_what_every_balance_on_gradients_needs(balance):
     _, expected = plain(balance)
     _, actual = trained(balance, jit_compile=True)
-    assert actual["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+    # GradDrop draws signs: one whose probability is near its draw may fall the other way.
+    tolerance = 1e-2 if balance == "GradDrop" else 1e-3
+    assert actual["loss"] == pytest.approx(expected["loss"], rel=tolerance)
 
 
 @pytest.mark.filterwarnings("ignore:mixed_float16 on a CPU")

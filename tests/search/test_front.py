@@ -1,6 +1,7 @@
 """A search with several scores: its table names the front, and a picture shows it."""
 
 import optuna
+import yaml
 from PIL import Image
 
 from lossforge.search import report
@@ -10,7 +11,8 @@ def test_the_front_is_marked_in_the_table_and_drawn(tmp_path):
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.set_user_attr("objectives", [["val_psnr", True], ["val_lpips", False]])
     for number, values in enumerate([(30.0, 0.3), (31.0, 0.4), (29.0, 0.1), (28.0, 0.2)]):
-        attributes = {"losses": {"image": f"Loss{number}()"}, "loss_config": "image: MAE"}
+        loss = {"image": f"Charbonnier(epsilon={10.0**-number})"}
+        attributes = {"losses": loss, "loss_config": yaml.safe_dump({"loss_config": loss})}
         attributes |= {"origin": "baseline"} if number == 0 else {}
         trial = optuna.trial.create_trial(values=values, user_attrs=attributes)
         study.add_trial(trial)
@@ -21,4 +23,5 @@ def test_the_front_is_marked_in_the_table_and_drawn(tmp_path):
     report.write(study, tmp_path, "recipes/srresnet.py")
     text = (tmp_path / report.REPORT).read_text()
     assert "| trial | val_psnr, val_lpips |" in text and "![The front](front.png)" in text
-    assert Image.open(tmp_path / report.FRONT).size[0] > 600
+    with Image.open(tmp_path / report.FRONT) as picture:
+        assert picture.size[0] > 600

@@ -29,7 +29,6 @@ class Step:
     """A compiled loss of constant targets, with its gradient for the variables."""
 
     def __init__(self, loss: Callable, y_true: Any, *variables: Any) -> None:
-        self.kept = y_true, variables  # else their memory would be used again and not be seen
         self.y_true = tf.convert_to_tensor(y_true)
         self.variables = [tf.convert_to_tensor(v) for v in variables]
 

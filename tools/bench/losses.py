@@ -6,16 +6,14 @@ python tools/bench/losses.py --markdown docs/benchmarks.md
 
 Time is one forward and backward pass of a compiled step: the peer and lossforge take turns in one
 process, and the shortest times are compared, since other work on the machine only adds. Memory is
-the highest resident size of a fresh process over one step, less what was there before (Linux). A
+what TensorFlow's own allocator counts at the most during a step, less what was there before. A
 peer that cannot be installed beside Keras 3 is replaced by its algorithm, written here from its
 description (`peers.py`), and the table says so.
 """
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import gc
 import importlib.metadata
 import json
 import multiprocessing
@@ -32,9 +30,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,31 +166,24 @@ def time_of(name: str, repeats: int) -> dict[str, Any]:
 
 
 def memory_of(name: str, side: str) -> float:
-    """The highest resident size over the first step of a side, less that before it, in MB.
+    """What TensorFlow has allocated at most during a step of a side, less that before it, in MB.
 
-    Blocks of 64 KB and more go back to the system once they are free, so that the step cannot use
-    what the making of its inputs left behind. TensorFlow itself keeps what its first step freed.
+    Its allocator for GPUs, which counts, serves the CPU as well; it must be asked for before the
+    first tensor.
     """
+    os.environ |= {"TF_CPU_ALLOCATOR_USE_BFC": "true", "TF_CPU_BFC_MEM_LIMIT_IN_MB": "65536"}
     import tensorflow as tf
 
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, 65536)
     step = case_of(name).steps()[side == "theirs"]
-    step.trace()
-    tf.function(lambda x: tf.reduce_sum(tf.matmul(x, x)))(tf.ones((64, 64)))  # starts its threads
-    gc.collect()
-    libc.malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the highest size so far
-    before = _status("VmRSS")
     step()
-    return (_status("VmHWM") - before) / 1024
+    tf.config.experimental.reset_memory_stats("CPU:0")
+    before = tf.config.experimental.get_memory_info("CPU:0")["current"]
+    step()
+    return (tf.config.experimental.get_memory_info("CPU:0")["peak"] - before) / 2**20
 
 
 def in_a_fork(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function in a fork of this process, which has imported TensorFlow and run nothing.
-
-    TensorFlow keeps what it has once allocated: in one process, the second peak would hide in it.
-    """
+    """Calls a function in a fork of this process, which has imported TensorFlow and run nothing."""
     with multiprocessing.get_context("fork").Pool(1) as pool:
         return pool.apply(function, arguments)
 
@@ -266,11 +254,6 @@ def seconds(step: Callable[[], Any]) -> float:
 def versions() -> dict[str, str]:
     names = ("lossforge", "tensorflow", "keras", "keras-cv", "numpy")
     return {name: importlib.metadata.version(name) for name in names}
-
-
-def _status(field: str) -> int:
-    text = Path("/proc/self/status").read_text()
-    return int(text.partition(f"{field}:")[2].split()[0])
 
 
 if __name__ == "__main__":

@@ -91,9 +91,10 @@ def min_where(mask: Any, x: Any) -> Any:
 
 def log_sum_exp_where(mask: Any, x: Any) -> Any:
     """log sum exp of a row where `mask` holds; 0, without gradient, where there are none."""
-    top = ops.stop_gradient(max_where(mask, x))[..., None]
+    among = ops.where(mask, x, -float("inf"))
+    top = ops.stop_gradient(ops.max(among, axis=-1, keepdims=True))
     top = ops.where(ops.isfinite(top), top, 0.0)
-    total = sum_where(mask, ops.exp(ops.where(mask, x - top, 0.0)))
+    total = ops.sum(ops.exp(among - top), axis=-1)
     return ops.log(ops.where(some(mask), total, 1.0)) + top[..., 0]
 
 

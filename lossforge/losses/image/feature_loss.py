@@ -114,8 +114,9 @@ class FeatureLoss(Loss):
         if self._model is not None:
             part = feature_extractor.part_of(self._model, self.layers, self.dtype)
             return lambda x: tree.flatten(part(x, training=False))
+        name = str(self.backbone)
         extractor = feature_extractor.FeatureExtractor(
-            self.backbone, self.layers, self.weights, self.before_relu(), dtype=self.dtype
+            name, self.layers, self.weights, self.before_relu(), dtype=self.dtype
         )
         extractor.build()
         return extractor

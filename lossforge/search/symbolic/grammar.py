@@ -11,6 +11,7 @@ from lossforge.expression import OPERATORS, Tree, size, text, variables_of
 from lossforge.search.symbolic import dual
 
 LARGEST = 15
+PASSES = 3  # one rewriting may make room for another
 UNARY = ("neg", "abs", "square", "sqrt", "log", "exp", "tanh", "softplus", "sigmoid")
 BINARY = ("add", "sub", "mul", "aq", "min", "max")
 CONSTANTS = (0.5, 1.0, 2.0)
@@ -135,8 +136,10 @@ def simplified(tree: Tree) -> Tree | None:
     >>> text(simplified(read("neg(neg(p*1)) + abs(square(-p))", {}, ("y", "p"))))
     'p + square(p)'
     """
-    folded = _with_numbers_folded(tree)
-    return None if folded is None else _shortened(folded)
+    short = _with_numbers_folded(tree)
+    for _ in range(PASSES):
+        short = None if short is None else _shortened(short)
+    return short
 
 
 def _with_numbers_folded(tree: Tree) -> Tree | None:
