@@ -392,4 +392,5 @@ def _weighted_term(name: str, term: Any) -> tuple[Any, Any]:
     if not isinstance(term, dict):
         return 1.0, _from_tree(term)
     loss = {n: v for n, v in term.items() if n != "weight"}
-    return term.get("weight", 1.0), _from_tree(loss.get("loss") if "class" not in loss else loss)
+    apart = "loss" in loss and "class" not in loss
+    return term.get("weight", 1.0), _from_tree(loss["loss"] if apart else loss)

@@ -9,29 +9,33 @@ import sys
 
 import numpy as np
 
-MODE, BALANCES = sys.argv[1], json.loads(sys.argv[2])
-import keras  # noqa: E402  the backend comes from the environment
-
-if MODE == "mirrored":
-    import tensorflow as tf
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope
-else:
-    scope = contextlib.nullcontext
-
-import lossforge  # noqa: E402
-from lossforge.callbacks import Anneal, Balancing, GradientMonitor  # noqa: E402
-from lossforge.schedules import linear  # noqa: E402
-from lossforge.spec import parse_balance  # noqa: E402
-
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype("float32")
 Y = {"a": X[:, :1] - X[:, 1:2], "b": 10 * X[:, :1] + 3 * X[:, 2:3]}
 
 
-def logs_of(balance):
+def main(mode, balances):
+    scope = two_devices() if mode == "mirrored" else contextlib.nullcontext
+    found = {balance: logs_of(balance, scope, mode != "jax") for balance in json.loads(balances)}
+    print(json.dumps(found))
+
+
+def two_devices():
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope
+
+
+def logs_of(balance, scope, gradients):
+    import keras  # the backend comes from the environment, devices before it
+
+    import lossforge
+    from lossforge.callbacks import Anneal, Balancing, GradientMonitor
+    from lossforge.schedules import linear
+    from lossforge.spec import parse_balance
+
     rule = None if balance == "none" else parse_balance(balance)
     on_gradients = rule is not None and rule.needs_gradients
     with scope():
@@ -48,7 +52,7 @@ def logs_of(balance):
     callbacks = [Anneal("b.delta", linear(2.0, 0.5, steps=12))]
     if rule is not None and not on_gradients:
         callbacks.append(Balancing(balance))
-    if rule is None and MODE != "jax":
+    if rule is None and gradients:
         callbacks.append(GradientMonitor(every=2))
     logs = model.fit(
         X, Y, batch_size=16, epochs=3, shuffle=False, verbose=0, callbacks=callbacks
@@ -56,4 +60,5 @@ def logs_of(balance):
     return {name: values for name, values in logs.items() if "shares" not in name}
 
 
-print(json.dumps({balance: logs_of(balance) for balance in BALANCES}))
+if __name__ == "__main__":
+    main(*sys.argv[1:])

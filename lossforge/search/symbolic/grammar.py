@@ -138,7 +138,9 @@ def simplified(tree: Tree) -> Tree | None:
     """
     short = _with_numbers_folded(tree)
     for _ in range(PASSES):
-        short = None if short is None else _shortened(short)
+        before, short = short, None if short is None else _shortened(short)
+        if short == before:
+            break
     return short
 
 
