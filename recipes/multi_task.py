@@ -36,7 +36,7 @@ def recipe(
     filters: int = 16,
     batch_size: int = 64,
     learning_rate: float = 3e-3,
-    epochs: int = 10,
+    epochs: int = 16,
 ) -> Recipe:
     return Recipe(
         name="multi_task",

@@ -16,6 +16,7 @@ from lossforge.search.plan import Objective, Plan
 from lossforge.search.storage import open_storage
 
 BASELINE, FINALS = "baseline", "finals"
+RANDOM_FROM = 50_000  # beyond the numbers of trials of one study
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -73,8 +74,8 @@ def _cannot_open(name: str, error: Exception) -> StudyError:
 def sampler_of(plan: Plan, number: int) -> optuna.samplers.BaseSampler:
     """Seeded by the trial's number: workers that begin alike must not draw alike."""
     seed = plan.seed * 100_003 + number
-    if plan.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
+    if plan.sampler == "random":  # as a rival of TPE it must not draw what TPE begins with
+        return optuna.samplers.RandomSampler(seed=seed + RANDOM_FROM)
     several = plan.score is not None and "," in plan.score
     return optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=6, multivariate=True, group=not several

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import optuna
 import pytest
 
 from lossforge import spec
@@ -22,6 +23,15 @@ RECIPE = Path(__file__).with_name("digits_recipe.py")
 def plan(directory, **changes):
     arguments = {"recipe": str(RECIPE), "settings": {}, "directory": str(directory), "trials": 3}
     return Plan(**arguments | changes)
+
+
+def test_random_search_does_not_draw_what_tpe_begins_with(tmp_path):
+    def drawn(sampler):
+        own = studies.sampler_of(plan(tmp_path, sampler=sampler), number=1)
+        trial = optuna.create_study(sampler=own).ask()
+        return trial.suggest_float("weight", 0.0, 1.0)
+
+    assert drawn("tpe") == drawn("tpe") != drawn("random")
 
 
 @pytest.mark.slow
