@@ -25,6 +25,7 @@ def plan(directory, **changes):
     return Plan(**arguments | changes)
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_random_search_does_not_draw_what_tpe_begins_with(tmp_path):
     def drawn(sampler):
         own = studies.sampler_of(plan(tmp_path, sampler=sampler), number=1)
