@@ -22,7 +22,7 @@ TASKS = {"digit": "accuracy", "thickness": "mae", "angle": "mae"}
 BALANCES = (
     "Magnitude()",
     "Uncertainty(learning_rate=0.1)",
-    "ImpartialLosses(learning_rate=0.05)",
+    "ImpartialLosses(learning_rate=0.1)",
     "DBMTL()",
     "NashMTL()",
 )
